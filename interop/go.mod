@@ -1,0 +1,10 @@
+module github.com/warrenmq/warren/interop
+
+go 1.26.8
+
+require (
+	github.com/rabbitmq/amqp091-go v1.16.0
+	github.com/warrenmq/warren v0.0.0
+)
+
+replace github.com/warrenmq/warren => ../
