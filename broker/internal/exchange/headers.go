@@ -161,7 +161,7 @@ func validateMatch(args []Arg) error {
 	if !ok {
 		return nil
 	}
-	kind, text := v.describe()
+	kind, text := v.Describe()
 	if v.Kind != String {
 		return &ArgumentError{Arg: Arg{Name: matchArg, Value: v},
 			text: fmt.Sprintf("Invalid x-match field type %s (value %s); expected longstr", kind, text)}

@@ -91,10 +91,10 @@ func (v Value) appendIdentity(b []byte) []byte {
 	return b
 }
 
-// describe returns the names that RabbitMQ's messages give to the type and to
+// Describe returns the names that RabbitMQ's messages give to the type and to
 // the value. What a Value no longer knows, the width of an integer, is told by
 // its size.
-func (v Value) describe() (kind, value string) {
+func (v Value) Describe() (kind, value string) {
 	switch v.Kind {
 	case Void:
 		return "void", "undefined"

@@ -1,0 +1,69 @@
+package engine
+
+import (
+	"strconv"
+
+	"github.com/warrenmq/warren/broker/internal/exchange"
+)
+
+// arg returns the argument with that name.
+func arg(args []exchange.Arg, name string) (exchange.Value, bool) {
+	for _, a := range args {
+		if a.Name == name {
+			return a.Value, true
+		}
+	}
+	return exchange.Value{}, false
+}
+
+func boolText(b bool) string { return strconv.FormatBool(b) }
+
+func inequivalent(name, what, received, current string) *Error {
+	return refuse(PreconditionFailed, "inequivalent arg '%s' for %s: received '%s' but current is '%s'",
+		name, what, received, current)
+}
+
+// equivalentArg compares one argument of a declaration with that of what exists.
+func equivalentArg(name, what string, received, current []exchange.Arg) error {
+	r, gotR := arg(received, name)
+	c, gotC := arg(current, name)
+	switch {
+	case !gotR && !gotC:
+		return nil
+	case gotR && gotC && r.Equal(c):
+		return nil
+	}
+	return refuse(PreconditionFailed, "inequivalent arg '%s' for %s: received %s but current is %s",
+		name, what, argText(r, gotR), argText(c, gotC))
+}
+
+// argText shows an argument as RabbitMQ does: the value '10' of type 'signedint', or none.
+func argText(v exchange.Value, there bool) string {
+	if !there {
+		return "none"
+	}
+	kind, value := v.Describe()
+	return "the value '" + value + "' of type '" + kind + "'"
+}
+
+// The queue arguments that mean something to RabbitMQ's classic queues and that this broker does not have yet. Accepting
+// one and ignoring it would be a lie.
+var unsupportedQueueArgs = [...]string{
+	"x-expires", "x-message-ttl", "x-max-length", "x-max-length-bytes", "x-overflow", "x-dead-letter-exchange",
+	"x-dead-letter-routing-key", "x-dead-letter-strategy", "x-max-priority", "x-single-active-consumer", "x-delivery-limit",
+	"x-consumer-timeout",
+}
+
+// checkQueueArgs refuses arguments that cannot be honoured.
+func checkQueueArgs(what string, args []exchange.Arg) error {
+	if t, ok := arg(args, "x-queue-type"); ok && string(t.Bytes) != "classic" {
+		return refuse(PreconditionFailed, "invalid arg 'x-queue-type' for %s: Warren has classic queues only so far, not '%s'",
+			what, t.Bytes)
+	}
+	for _, name := range unsupportedQueueArgs {
+		if _, ok := arg(args, name); ok {
+			return refuse(PreconditionFailed, "invalid arg '%s' for %s: Warren does not support it yet", name, what)
+		}
+	}
+	return nil
+}

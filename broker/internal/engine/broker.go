@@ -1,0 +1,269 @@
+package engine
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"io"
+	"log/slog"
+	"sort"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/warrenmq/warren/broker/internal/access"
+)
+
+// Clock is where the engine gets the time from. Tests give it one that they move by hand.
+type Clock interface {
+	Now() time.Time
+	// AfterFunc calls f in its own goroutine after d has passed. Stopping the timer prevents that, if it has not
+	// happened yet.
+	AfterFunc(d time.Duration, f func()) (stop func() bool)
+}
+
+// SystemClock is the real one.
+type SystemClock struct{}
+
+// Now returns the time.
+func (SystemClock) Now() time.Time { return time.Now() }
+
+// AfterFunc waits for d, then calls f.
+func (SystemClock) AfterFunc(d time.Duration, f func()) func() bool { return time.AfterFunc(d, f).Stop }
+
+// Config is what a broker is made from.
+type Config struct {
+	// Users are who may log in. Required.
+	Users *access.Users
+	// VHosts to begin with. Nil is one, named "/".
+	VHosts []string
+	// MemoryLimit is how many bytes of messages may lie in queues before publishers are held. 0 is no limit.
+	MemoryLimit int64
+	// Clock is the time. Nil is the system's.
+	Clock Clock
+	// Logger is told what an operator should know. Nil is silence.
+	Logger *slog.Logger
+	// Trace is told what passes. Nil is nobody.
+	Trace *Trace
+	// Random is where unguessable names come from. Nil is the system's source.
+	Random io.Reader
+}
+
+// Broker holds the vhosts.
+type Broker struct {
+	users  *access.Users
+	clock  Clock
+	log    *slog.Logger
+	trace  *Trace
+	random io.Reader
+	limit  int64
+
+	totals totals
+	stored atomic.Int64 // bytes of messages in queues
+
+	mu        sync.RWMutex // guards what follows; taken before any other lock
+	vhosts    map[string]*VHost
+	clients   map[*Client]struct{}
+	closed    bool
+	stopTimer func() bool
+	// held is non-nil while publishers are held; it is closed when they may go on.
+	held atomic.Pointer[hold]
+}
+
+type hold struct {
+	reason  string
+	resumed chan struct{}
+}
+
+// ErrClosed is returned by a broker that was closed.
+var ErrClosed = errors.New("engine: the broker is closed")
+
+const housekeeping = 5 * time.Second
+
+// New returns a broker with empty vhosts.
+func New(c Config) *Broker {
+	b := &Broker{
+		users: c.Users, clock: c.Clock, log: c.Logger, trace: c.Trace, random: c.Random, limit: c.MemoryLimit,
+		vhosts: make(map[string]*VHost), clients: make(map[*Client]struct{}),
+	}
+	if b.clock == nil {
+		b.clock = SystemClock{}
+	}
+	if b.log == nil {
+		b.log = slog.New(slog.DiscardHandler)
+	}
+	if b.random == nil {
+		b.random = rand.Reader
+	}
+	if c.VHosts == nil {
+		c.VHosts = []string{"/"}
+	}
+	for _, name := range c.VHosts {
+		b.vhosts[name] = newVHost(b, name)
+	}
+	b.schedule()
+	return b
+}
+
+// schedule arms the housekeeping timer.
+func (b *Broker) schedule() {
+	stop := b.clock.AfterFunc(housekeeping, b.housekeep)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		stop()
+		return
+	}
+	b.stopTimer = stop
+}
+
+func (b *Broker) housekeep() {
+	for _, v := range b.VHosts() {
+		for _, q := range v.Queues() {
+			q.rest()
+		}
+	}
+	b.schedule()
+}
+
+// Close ends the broker. Clients must be gone.
+func (b *Broker) Close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed = true
+	if b.stopTimer != nil {
+		b.stopTimer()
+	}
+}
+
+// Now returns the time on the broker's clock.
+func (b *Broker) Now() time.Time { return b.clock.Now() }
+
+// Clock returns the broker's clock.
+func (b *Broker) Clock() Clock { return b.clock }
+
+// Logger returns the broker's logger.
+func (b *Broker) Logger() *slog.Logger { return b.log }
+
+// Users returns who may log in.
+func (b *Broker) Users() *access.Users { return b.users }
+
+// Counters returns what has passed since the broker was made.
+func (b *Broker) Counters() Counters { return b.totals.load() }
+
+// Stored returns how many bytes of messages lie in queues.
+func (b *Broker) Stored() int64 { return b.stored.Load() }
+
+// VHost returns the vhost with that name, or nil.
+func (b *Broker) VHost(name string) *VHost {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return b.vhosts[name]
+}
+
+// VHosts returns all vhosts, sorted by name.
+func (b *Broker) VHosts() []*VHost {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	all := make([]*VHost, 0, len(b.vhosts))
+	for _, v := range b.vhosts {
+		all = append(all, v)
+	}
+	sort.Slice(all, func(i, j int) bool { return all[i].name < all[j].name })
+	return all
+}
+
+// AddVHost makes a vhost unless it exists.
+func (b *Broker) AddVHost(name string) *VHost {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	v := b.vhosts[name]
+	if v == nil {
+		v = newVHost(b, name)
+		b.vhosts[name] = v
+	}
+	return v
+}
+
+// Authenticate checks a name and password. loopback says that the client is on this machine.
+func (b *Broker) Authenticate(name string, password []byte, loopback bool) (*access.Principal, error) {
+	return b.users.Authenticate(name, password, loopback)
+}
+
+// store accounts for bytes that entered queues (or left them) and holds or releases publishers.
+func (b *Broker) store(delta int64) {
+	now := b.stored.Add(delta)
+	if b.limit <= 0 {
+		return
+	}
+	switch h := b.held.Load(); {
+	case h == nil && now > b.limit:
+		b.hold("low on memory")
+	case h != nil && now < b.limit/5*4:
+		b.release()
+	}
+}
+
+// hold stops publishers; clients are told.
+func (b *Broker) hold(reason string) {
+	b.mu.Lock()
+	if b.held.Load() != nil || b.stored.Load() <= b.limit {
+		b.mu.Unlock()
+		return
+	}
+	b.held.Store(&hold{reason: reason, resumed: make(chan struct{})})
+	told := b.toldLocked()
+	b.mu.Unlock()
+	b.log.Warn("publishers are held: queues hold more than the memory limit", "stored", b.stored.Load(), "limit", b.limit)
+	for _, f := range told {
+		f()
+	}
+}
+
+func (b *Broker) release() {
+	b.mu.Lock()
+	h := b.held.Load()
+	if h == nil || b.stored.Load() >= b.limit/5*4 {
+		b.mu.Unlock()
+		return
+	}
+	b.held.Store(nil)
+	close(h.resumed)
+	told := b.toldLocked()
+	b.mu.Unlock()
+	b.log.Info("publishers go on", "stored", b.stored.Load(), "limit", b.limit)
+	for _, f := range told {
+		f()
+	}
+}
+
+func (b *Broker) toldLocked() []func() {
+	var told []func()
+	for c := range b.clients {
+		if c.info.Alarm != nil {
+			told = append(told, c.info.Alarm)
+		}
+	}
+	return told
+}
+
+// Held returns a channel that is closed when publishers may go on, and why they may not; nil when they may.
+func (b *Broker) Held() (resumed <-chan struct{}, reason string) {
+	if h := b.held.Load(); h != nil {
+		return h.resumed, h.reason
+	}
+	return nil, ""
+}
+
+// name returns prefix and 22 unguessable characters, as RabbitMQ's generated names have them.
+func (b *Broker) name(prefix string) string {
+	var id [16]byte
+	if _, err := io.ReadFull(b.random, id[:]); err != nil {
+		panic("engine: the random source failed: " + err.Error()) // crypto/rand never does
+	}
+	return prefix + base64.RawURLEncoding.EncodeToString(id[:])
+}
+
+// GenerateName returns prefix, a hyphen and 22 unguessable characters: the form of RabbitMQ's generated queue names and
+// consumer tags.
+func (b *Broker) GenerateName(prefix string) string { return b.name(prefix + "-") }

@@ -1,0 +1,231 @@
+package engine
+
+import (
+	"sync"
+
+	"github.com/warrenmq/warren/broker/internal/message"
+	"github.com/warrenmq/warren/broker/internal/queue"
+)
+
+// Queue is a live queue.
+type Queue struct {
+	vhost *VHost
+	spec  QueueSpec
+	owner *Client // of an exclusive queue, else nil
+	// bound says which exchanges have bindings to this queue, and how many.
+	bound map[*Exchange]int // lock: vhost
+
+	mu        sync.Mutex      // lock: queue; guards everything below
+	core      queue.Queue     // which message goes to whom
+	consumers []*Consumer     // by slot
+	exclusive *Consumer       // the one that has the queue to itself
+	deleted   bool            // nothing enters any more
+	consumed  bool            // it has had a consumer
+	resting   bool            // nothing happened since the last housekeeping
+	delivery  Delivery        // scratch for the delivery under way
+	view      message.Message // scratch for the message of the delivery under way
+	count     Counters        // of this queue
+}
+
+func newQueue(v *VHost, spec QueueSpec) *Queue {
+	return &Queue{vhost: v, spec: spec, bound: make(map[*Exchange]int), core: queue.New(new(queue.Memory))}
+}
+
+// Name returns the queue's name.
+func (q *Queue) Name() string { return q.spec.Name }
+
+// VHost returns the vhost that the queue is in.
+func (q *Queue) VHost() *VHost { return q.vhost }
+
+// publish enters a message, or hands it straight to a consumer.
+func (q *Queue) publish(b *Batch, m *message.Message) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.deleted {
+		return
+	}
+	q.resting = false
+	q.count.Routed++
+	b.count.Routed++
+	b.work++
+	for {
+		s, ok := q.core.Passable()
+		if !ok {
+			break
+		}
+		c := q.consumers[s]
+		q.delivery = Delivery{Message: m, Queue: q, Consumer: c}
+		if q.hand(b, c.sink) {
+			q.core.Passed(s)
+			return
+		}
+		q.core.Refuse(s)
+	}
+	n := m.Size()
+	m.Put(q.core.Put(n))
+	b.stored += int64(n)
+	q.serve(b)
+}
+
+// hand gives q.delivery to a sink. lock: queue
+func (q *Queue) hand(b *Batch, to Sink) bool {
+	switch to.Deliver(&q.delivery) {
+	case Refused:
+		return false
+	case TakenDirty:
+		b.dirty = append(b.dirty, to)
+	}
+	q.delivered(b)
+	return true
+}
+
+// delivered counts q.delivery. lock: queue
+func (q *Queue) delivered(b *Batch) {
+	b.work++
+	b.count.Delivered++
+	q.count.Delivered++
+	if q.delivery.Redelivered {
+		b.count.Redelivered++
+		q.count.Redelivered++
+	}
+	if t := q.vhost.broker.trace; t != nil && t.Delivered != nil {
+		t.Delivered(&q.delivery)
+	}
+}
+
+// serve gives the queue's messages to its consumers for as long as there are both. lock: queue
+func (q *Queue) serve(b *Batch) {
+	for {
+		s, e, ok := q.core.Next()
+		if !ok {
+			return
+		}
+		c := q.consumers[s]
+		q.prepare(e, c, c.noAck)
+		if !q.hand(b, c.sink) {
+			q.core.Refuse(s)
+			continue
+		}
+		if c.noAck {
+			b.stored -= int64(e.Ref.Len)
+		}
+		q.core.Delivered(s, e)
+	}
+}
+
+// prepare fills q.delivery with a stored message. lock: queue
+func (q *Queue) prepare(e queue.Entry, c *Consumer, noAck bool) {
+	if err := q.view.View(q.core.Read(e)); err != nil {
+		panic("engine: " + q.vhost.queueText(q.spec.Name) + ": " + err.Error()) // memory is damaged
+	}
+	q.delivery = Delivery{
+		Message: &q.view, Queue: q, Consumer: c, Seq: e.Seq, Deliveries: e.Deliveries, Redelivered: e.Redelivered,
+	}
+	if noAck {
+		q.delivery.Seq = 0
+	}
+}
+
+// Settle ends the deliveries with the given numbers: they are accepted, go back to their places, or are discarded. It
+// returns how many of them were out; others (of a queue that was deleted meanwhile) are left alone.
+func (q *Queue) Settle(b *Batch, seqs []uint64, how queue.Outcome) int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.deleted {
+		return 0
+	}
+	q.resting = false
+	_, before := q.core.Bytes()
+	n := 0
+	for _, seq := range seqs {
+		if q.core.Settle(seq, how) {
+			n++
+		}
+	}
+	if how == queue.Requeue {
+		b.count.Requeued += uint64(n)
+		q.count.Requeued += uint64(n)
+	} else {
+		_, after := q.core.Bytes()
+		b.stored -= before - after
+		b.count.Settled += uint64(n)
+		q.count.Settled += uint64(n)
+	}
+	q.serve(b) // there may be credit again, or messages
+	return n
+}
+
+// get fetches the first message and shows it to take, with how many remain. It reports whether there was one.
+func (q *Queue) get(b *Batch, noAck bool, take func(d *Delivery, remaining int)) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.resting = false
+	e, ok := q.core.Peek()
+	if !ok || q.deleted {
+		return false
+	}
+	q.prepare(e, nil, noAck)
+	take(&q.delivery, q.core.Ready()-1)
+	q.delivered(b)
+	if noAck {
+		b.stored -= int64(e.Ref.Len)
+	}
+	q.core.Taken(e, noAck)
+	return true
+}
+
+func (q *Queue) purge(b *Batch) int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	ready, _ := q.core.Bytes()
+	b.stored -= ready
+	q.resting = false
+	return q.core.Purge()
+}
+
+// rest gives memory back when nothing has happened since the last call.
+func (q *Queue) rest() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.resting && !q.deleted {
+		q.core.Trim()
+	}
+	q.resting = true
+}
+
+// Info is what a queue looks like at a moment.
+type Info struct {
+	QueueSpec
+	Ready, Unacked           int
+	ReadyBytes, UnackedBytes int64
+	Consumers                int
+	Counters                 Counters
+}
+
+// Info returns what the queue looks like now.
+func (q *Queue) Info() Info {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	i := Info{
+		QueueSpec: q.spec, Ready: q.core.Ready(), Unacked: q.core.Out(), Consumers: q.core.Consumers(), Counters: q.count,
+	}
+	i.ReadyBytes, i.UnackedBytes = q.core.Bytes()
+	return i
+}
+
+// close marks the queue deleted and returns the consumers that it had. lock: vhost; takes queue
+func (q *Queue) close(b *Batch) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	ready, out := q.core.Bytes()
+	b.stored -= ready + out
+	q.deleted = true
+	for _, c := range q.consumers {
+		if c != nil {
+			c.gone = true
+			b.after = append(b.after, aftermath{consumer: c})
+		}
+	}
+	q.consumers, q.exclusive = nil, nil
+	q.core = queue.New(new(queue.Memory)) // the old one's memory goes
+}

@@ -1,0 +1,176 @@
+package engine
+
+import (
+	"bytes"
+	"hash/maphash"
+	"slices"
+
+	"github.com/warrenmq/warren/broker/internal/access"
+	"github.com/warrenmq/warren/broker/internal/exchange"
+	"github.com/warrenmq/warren/broker/internal/message"
+)
+
+// route is what a publish to an exchange with a key leads to.
+type route struct {
+	generation uint64 // of topology and permissions, when it was found; 0 is never
+	exchange   []byte
+	key        []byte
+	queues     []*Queue
+	headers    bool // a headers exchange is on the way: it is different for each message
+}
+
+// routeCache remembers routes. It is a table of a fixed size in which a newer route takes an older one's place, so that
+// it is bounded and one-off keys cost no more than finding their route does; its memory is used again. It begins small,
+// since most clients publish to one or two addresses.
+type routeCache struct {
+	last   *route // the one used before this: most publishers repeat themselves
+	routes []route
+	misses int
+	seed   maphash.Seed
+	walk   walk // scratch
+}
+
+const (
+	fewRoutes  = 16
+	manyRoutes = 1024
+)
+
+// generation is the state of the world that a route depends on: it changes with the topology and with permissions.
+func (c *Client) generation() uint64 {
+	return 1 + c.vhost.generation.Load() + c.vhost.broker.users.Generation()
+}
+
+// find returns the route of a message. The route is valid until the next call.
+func (rc *routeCache) find(c *Client, m *message.Message) (*route, error) {
+	now := c.generation()
+	if r := rc.last; r != nil && r.generation == now && bytes.Equal(r.key, m.Key) && bytes.Equal(r.exchange, m.Exchange) &&
+		!r.headers {
+		return r, nil
+	}
+	if rc.routes == nil {
+		rc.routes = make([]route, fewRoutes)
+		rc.seed = maphash.MakeSeed()
+	}
+	r := rc.place(m)
+	if r.generation == now && bytes.Equal(r.key, m.Key) && bytes.Equal(r.exchange, m.Exchange) && !r.headers {
+		rc.last = r
+		return r, nil
+	}
+	if rc.misses++; rc.misses > len(rc.routes) && len(rc.routes) < manyRoutes {
+		rc.routes, rc.misses = make([]route, len(rc.routes)*4), 0
+		r = rc.place(m)
+	}
+	rc.last = nil
+	r.generation = 0 // until it is whole
+	r.exchange = append(r.exchange[:0], m.Exchange...)
+	r.key = append(r.key[:0], m.Key...)
+	clear(r.queues[:cap(r.queues)])
+	r.queues, r.headers = r.queues[:0], false
+	if err := rc.resolve(c, m, r); err != nil {
+		return nil, err
+	}
+	r.generation = now
+	rc.last = r
+	return r, nil
+}
+
+func (rc *routeCache) place(m *message.Message) *route {
+	h := maphash.Bytes(rc.seed, m.Key)*31 + maphash.Bytes(rc.seed, m.Exchange)
+	return &rc.routes[h%uint64(len(rc.routes))]
+}
+
+// resolve finds the queues that a message goes to: each once, in the order of the bindings.
+func (rc *routeCache) resolve(c *Client, m *message.Message, r *route) error {
+	v := c.vhost
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	x := v.exchanges[string(m.Exchange)]
+	if x == nil {
+		if err := c.mayExchange(access.Write, string(m.Exchange)); err != nil {
+			return err
+		}
+		return v.noExchange(string(m.Exchange))
+	}
+	if err := c.mayExchange(access.Write, x.spec.Name); err != nil {
+		return err
+	}
+	if x.spec.Internal {
+		return refuse(AccessRefused, "cannot publish to internal %s", v.exchangeText(x.spec.Name))
+	}
+	if x.spec.Name == "" {
+		if q := v.queues[string(m.Key)]; q != nil {
+			r.queues = append(r.queues, q)
+		}
+		return nil
+	}
+	w := &rc.walk
+	w.vhost, w.route, w.message = v, r, m
+	w.routing.Key = m.Key
+	w.enter(x)
+	clear(w.seen)
+	clear(w.dests[:cap(w.dests)])
+	*w = walk{seen: w.seen[:0], dests: w.dests[:0]}
+	return nil
+}
+
+// walk follows bindings from exchange to exchange.
+type walk struct {
+	vhost   *VHost
+	route   *route
+	message *message.Message
+	routing exchange.Routing
+	seen    []*Exchange
+	dests   []dest              // a stack: what the exchanges under way lead to
+	found   map[*Queue]struct{} // once exchanges lead to exchanges and queues are many
+}
+
+func (w *walk) enter(x *Exchange) {
+	if slices.Contains(w.seen, x) {
+		return // a circle
+	}
+	w.seen = append(w.seen, x)
+	if x.spec.Type == exchange.Headers {
+		w.route.headers = true
+		w.routing.Headers = w.message.Headers
+	}
+	from := len(w.dests)
+	w.dests = x.table.Route(&w.routing, w.dests)
+	to := len(w.dests)
+	for i := from; i < to; i++ {
+		if d := w.dests[i]; d.queue != nil {
+			w.add(d.queue)
+		} else {
+			w.enter(d.exchange)
+		}
+	}
+	w.dests = w.dests[:from]
+	if from == to && x.alternate != "" {
+		if a := w.vhost.exchanges[x.alternate]; a != nil {
+			w.enter(a)
+		}
+	}
+}
+
+// add notes a queue unless it is known. One exchange names a queue once, so only what came through another can repeat.
+func (w *walk) add(q *Queue) {
+	queues := &w.route.queues
+	if len(w.seen) > 1 {
+		if w.found == nil && len(*queues) < 32 {
+			if slices.Contains(*queues, q) {
+				return
+			}
+		} else {
+			if w.found == nil {
+				w.found = make(map[*Queue]struct{}, 2*len(*queues))
+				for _, q := range *queues {
+					w.found[q] = struct{}{}
+				}
+			}
+			if _, ok := w.found[q]; ok {
+				return
+			}
+			w.found[q] = struct{}{}
+		}
+	}
+	*queues = append(*queues, q)
+}

@@ -1,0 +1,296 @@
+package queue
+
+// Ref says where a store keeps a record.
+type Ref struct {
+	Segment, Offset, Len uint32
+}
+
+// Store keeps the records of one queue. Memory, journal and segments on disk are behind the same four calls.
+type Store interface {
+	// Reserve makes room for a record of n bytes and returns the bytes to fill. They are valid until the next call.
+	Reserve(n int) (Ref, []byte)
+	// Read returns a record: a view that is valid until the next Reserve or Release.
+	Read(Ref) []byte
+	// Release says that a record will not be read again.
+	Release(Ref)
+	// Waste returns how many bytes the store holds that no live record needs, and how many it holds in all.
+	Waste() (waste, held int)
+	// Sparse reports whether a record lies among so much waste that it is worth moving.
+	Sparse(Ref) bool
+	// Trim gives back what is held for later use only.
+	Trim()
+}
+
+// Slot names a consumer of a queue. Slots are reused after Remove.
+type Slot uint32
+
+// NoSlot is no consumer: a message taken with Take belongs to nobody's credit.
+const NoSlot = ^Slot(0)
+
+// Outcome is what becomes of a message that was out.
+type Outcome uint8
+
+const (
+	// Accept: the consumer is done with it.
+	Accept Outcome = iota
+	// Requeue: it goes back to its place and is marked as redelivered.
+	Requeue
+	// Discard: the consumer does not want it. It is dropped.
+	Discard
+)
+
+// Entry is what the queue knows of a message that is to be delivered.
+type Entry struct {
+	Seq         uint64
+	Ref         Ref
+	Redelivered bool
+	Deliveries  uint16 // how often it was out before, at most 65535
+}
+
+type state uint8
+
+const (
+	gone state = iota
+	ready
+	out
+)
+
+type entry struct {
+	ref        Ref
+	slot       Slot // who has it, while it is out
+	deliveries uint16
+	state      state
+	returned   bool // it was out before: the next delivery is a redelivery
+}
+
+type consumer struct {
+	prefetch uint32 // 0 is unlimited
+	out      uint32
+	prev     Slot // neighbours in the list of ready consumers
+	next     Slot
+	used     bool // the slot is taken
+	noAck    bool
+	refused  bool // it said no and has not been woken since
+	listed   bool // it stands in the list
+}
+
+// Queue is one queue. The zero value is not ready: use New. It is not safe for concurrent use.
+type Queue struct {
+	store Store
+
+	// The ring holds the entries [base, tail). [head, tail) has never been out; below head are those that are out, gone,
+	// or back and waiting in returned.
+	ring       []entry // a power of two long
+	base       uint64
+	head       uint64
+	tail       uint64
+	returned   seqHeap          // ready, below head
+	stragglers map[uint64]entry // ready or out, below base
+	outCount   int
+	readyBytes int64
+	outBytes   int64
+
+	consumers []consumer
+	free      []Slot
+	first     Slot // of the ready consumers
+	last      Slot
+	active    int // consumers in all
+}
+
+// New returns an empty queue over a store that holds nothing else.
+func New(store Store) *Queue {
+	return &Queue{store: store, base: 1, head: 1, tail: 1, first: NoSlot, last: NoSlot}
+}
+
+// Ready returns how many messages wait for a consumer, Out how many are with one.
+func (q *Queue) Ready() int { return int(q.tail-q.head) + len(q.returned) }
+
+// Out returns how many messages are out for acknowledgement.
+func (q *Queue) Out() int { return q.outCount }
+
+// Bytes returns the sizes of the records that wait and that are out.
+func (q *Queue) Bytes() (ready, out int64) { return q.readyBytes, q.outBytes }
+
+// Consumers returns how many consumers there are.
+func (q *Queue) Consumers() int { return q.active }
+
+// Put enters a message of n bytes at the end and returns the bytes that the caller fills at once.
+func (q *Queue) Put(n int) []byte {
+	ref, b := q.store.Reserve(n)
+	if int(q.tail-q.base) == len(q.ring) {
+		q.makeRoom()
+	}
+	*q.at(q.tail) = entry{ref: ref, slot: NoSlot, state: ready}
+	q.tail++
+	q.readyBytes += int64(ref.Len)
+	return b
+}
+
+// Read returns the record of an entry: a view, valid until the queue is called again.
+func (q *Queue) Read(e Entry) []byte { return q.store.Read(e.Ref) }
+
+// Passable returns the consumer to which a message may be handed that need not be stored at all: nothing waits, and the
+// next consumer acknowledges nothing. After the hand-over call Passed; when the consumer refuses, Refuse.
+func (q *Queue) Passable() (Slot, bool) {
+	if q.first == NoSlot || q.Ready() != 0 || !q.consumers[q.first].noAck {
+		return NoSlot, false
+	}
+	return q.first, true
+}
+
+// Passed says that a message went straight to the consumer.
+func (q *Queue) Passed(s Slot) { q.rotate(s) }
+
+// Next returns the next delivery: the first ready consumer and the first ready message. The caller performs it and calls
+// Delivered or Refuse.
+func (q *Queue) Next() (Slot, Entry, bool) {
+	if q.first == NoSlot {
+		return NoSlot, Entry{}, false
+	}
+	e, ok := q.peek()
+	return q.first, e, ok
+}
+
+func (q *Queue) peek() (Entry, bool) {
+	seq := q.head
+	if len(q.returned) > 0 {
+		seq = q.returned[0] // always below head
+	} else if q.head == q.tail {
+		return Entry{}, false
+	}
+	e := q.find(seq)
+	return Entry{Seq: seq, Ref: e.ref, Redelivered: e.returned, Deliveries: e.deliveries}, true
+}
+
+// Delivered says that the consumer has the entry that Next returned. A consumer that acknowledges nothing is done with it.
+func (q *Queue) Delivered(s Slot, e Entry) {
+	c := &q.consumers[s]
+	if c.noAck {
+		q.take(e.Seq, NoSlot, true)
+		q.rotate(s)
+		return
+	}
+	q.take(e.Seq, s, false)
+	c.out++
+	if c.prefetch != 0 && c.out >= c.prefetch {
+		q.unlist(s)
+		return
+	}
+	q.rotate(s)
+}
+
+// Refuse says that the consumer takes nothing until it is woken.
+func (q *Queue) Refuse(s Slot) {
+	q.consumers[s].refused = true
+	q.unlist(s)
+}
+
+// Wake makes a consumer that refused ready again.
+func (q *Queue) Wake(s Slot) {
+	q.consumers[s].refused = false
+	q.list(s)
+}
+
+// Peek returns the next ready message without a consumer, for a client that fetches it itself. After handing it over,
+// call Taken.
+func (q *Queue) Peek() (Entry, bool) { return q.peek() }
+
+// Taken says that the entry that Peek returned was fetched. Unless it needs no acknowledgement it is out, on nobody's
+// credit.
+func (q *Queue) Taken(e Entry, noAck bool) { q.take(e.Seq, NoSlot, noAck) }
+
+// take moves the first ready entry out of the ready set.
+func (q *Queue) take(seq uint64, s Slot, done bool) {
+	if len(q.returned) > 0 && q.returned[0] == seq {
+		q.returned.pop()
+	} else {
+		q.head++
+	}
+	e := q.find(seq)
+	q.readyBytes -= int64(e.ref.Len)
+	if done {
+		q.drop(seq, e.ref)
+		return
+	}
+	if e.deliveries < ^uint16(0) {
+		e.deliveries++
+	}
+	e.state, e.slot, e.returned = out, s, true
+	q.outBytes += int64(e.ref.Len)
+	q.outCount++
+	q.keep(seq, e)
+}
+
+// Settle ends a delivery. It reports whether the message was out; one that was not (settled before, or the queue was
+// purged of it by a deletion) is left alone.
+func (q *Queue) Settle(seq uint64, how Outcome) bool {
+	e := q.find(seq)
+	if e.state != out {
+		return false
+	}
+	q.outCount--
+	q.outBytes -= int64(e.ref.Len)
+	if s := e.slot; s != NoSlot {
+		c := &q.consumers[s]
+		c.out--
+		q.list(s)
+	}
+	if how == Requeue {
+		e.state, e.slot = ready, NoSlot
+		q.readyBytes += int64(e.ref.Len)
+		q.keep(seq, e)
+		q.returned.push(seq)
+		return true
+	}
+	q.drop(seq, e.ref)
+	return true
+}
+
+// Purge drops every message that waits and returns how many there were. Messages that are out stay out.
+func (q *Queue) Purge() int {
+	n := q.Ready()
+	for len(q.returned) > 0 {
+		q.take(q.returned[0], NoSlot, true)
+	}
+	for q.head < q.tail {
+		q.take(q.head, NoSlot, true)
+	}
+	return n
+}
+
+// Add adds a consumer. prefetch is how many unacknowledged messages it may have; 0 is unlimited. It means nothing to a
+// consumer that acknowledges nothing.
+func (q *Queue) Add(prefetch uint32, noAck bool) Slot {
+	var s Slot
+	if n := len(q.free); n > 0 {
+		s, q.free = q.free[n-1], q.free[:n-1]
+	} else {
+		s = Slot(len(q.consumers))
+		q.consumers = append(q.consumers, consumer{})
+	}
+	q.consumers[s] = consumer{prefetch: prefetch, noAck: noAck, used: true, prev: NoSlot, next: NoSlot}
+	q.active++
+	q.list(s)
+	return s
+}
+
+// Remove removes a consumer. What it has out stays out, on nobody's credit.
+func (q *Queue) Remove(s Slot) {
+	q.unlist(s)
+	if q.consumers[s].out > 0 {
+		for seq := q.base; seq < q.head; seq++ {
+			if e := q.at(seq); e.state == out && e.slot == s {
+				e.slot = NoSlot
+			}
+		}
+		for seq, e := range q.stragglers { // order: each entry is changed by itself
+			if e.slot == s {
+				e.slot = NoSlot
+				q.stragglers[seq] = e
+			}
+		}
+	}
+	q.consumers[s] = consumer{}
+	q.free = append(q.free, s)
+	q.active--
+}

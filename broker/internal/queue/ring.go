@@ -1,0 +1,191 @@
+package queue
+
+// at returns the ring's place for seq, which is within [base, base+len(ring)).
+func (q *Queue) at(seq uint64) *entry { return &q.ring[seq&uint64(len(q.ring)-1)] }
+
+// find returns what is known of seq; a gone entry for a number that names nothing.
+func (q *Queue) find(seq uint64) entry {
+	switch {
+	case seq >= q.tail:
+		return entry{}
+	case seq >= q.base:
+		return *q.at(seq)
+	default:
+		return q.stragglers[seq]
+	}
+}
+
+// keep stores a changed entry.
+func (q *Queue) keep(seq uint64, e entry) {
+	if seq >= q.base {
+		*q.at(seq) = e
+		return
+	}
+	q.stragglers[seq] = e
+}
+
+// drop ends an entry's life and moves base over what is gone.
+func (q *Queue) drop(seq uint64, ref Ref) {
+	q.store.Release(ref)
+	if seq < q.base {
+		delete(q.stragglers, seq)
+		return
+	}
+	q.at(seq).state = gone
+	for q.base < q.head && q.at(q.base).state == gone {
+		q.base++
+	}
+}
+
+const minRing = 16
+
+// makeRoom is called when the ring is full. Where most of it is gone entries behind a few old ones, the old ones become
+// stragglers; otherwise the ring doubles.
+func (q *Queue) makeRoom() {
+	live := q.outCount + q.Ready() - len(q.stragglers)
+	if len(q.ring) >= 1024 && live < len(q.ring)/4 {
+		for q.base < q.head {
+			if e := q.at(q.base); e.state != gone {
+				if q.stragglers == nil {
+					q.stragglers = make(map[uint64]entry)
+				}
+				q.stragglers[q.base] = *e
+			}
+			q.base++
+		}
+		return
+	}
+	old := q.ring
+	q.ring = make([]entry, max(minRing, 2*len(old)))
+	for seq := q.base; seq < q.tail; seq++ {
+		*q.at(seq) = old[seq&uint64(len(old)-1)]
+	}
+}
+
+// Trim gives memory back after a burst: the ring shrinks to what is alive, and records that lie among waste move together.
+// It costs time in proportion to the queue's length, so the engine calls it now and then on queues at rest, never on the
+// message path.
+func (q *Queue) Trim() {
+	if n := int(q.tail - q.base); len(q.ring) > minRing && n < len(q.ring)/4 {
+		size := minRing
+		for size < 2*n {
+			size *= 2
+		}
+		old := q.ring
+		q.ring = make([]entry, size)
+		for seq := q.base; seq < q.tail; seq++ {
+			*q.at(seq) = old[seq&uint64(len(old)-1)]
+		}
+	}
+	if len(q.stragglers) == 0 {
+		q.stragglers = nil
+	}
+	if cap(q.returned) > minRing && len(q.returned) < cap(q.returned)/4 {
+		q.returned = append(seqHeap(nil), q.returned...)
+	}
+	q.store.Trim()
+	waste, held := q.store.Waste()
+	if waste < 64<<10 || waste < held/2 {
+		return
+	}
+	for seq := q.base; seq < q.tail; seq++ {
+		if e := q.at(seq); e.state != gone {
+			e.ref = q.move(e.ref)
+		}
+	}
+	for seq, e := range q.stragglers { // order: moving changes where a record lies, nothing that anybody sees
+		e.ref = q.move(e.ref)
+		q.stragglers[seq] = e
+	}
+}
+
+func (q *Queue) move(ref Ref) Ref {
+	if !q.store.Sparse(ref) {
+		return ref
+	}
+	rec := append([]byte(nil), q.store.Read(ref)...)
+	to, b := q.store.Reserve(len(rec))
+	copy(b, rec)
+	q.store.Release(ref)
+	return to
+}
+
+// seqHeap is a binary heap of sequence numbers, the smallest first.
+type seqHeap []uint64
+
+func (h *seqHeap) push(seq uint64) {
+	s := append(*h, seq)
+	for i := len(s) - 1; i > 0; {
+		up := (i - 1) / 2
+		if s[up] <= s[i] {
+			break
+		}
+		s[up], s[i] = s[i], s[up]
+		i = up
+	}
+	*h = s
+}
+
+func (h *seqHeap) pop() {
+	s := *h
+	n := len(s) - 1
+	s[0] = s[n]
+	s = s[:n]
+	for i := 0; ; {
+		least := i
+		for _, c := range [2]int{2*i + 1, 2*i + 2} {
+			if c < n && s[c] < s[least] {
+				least = c
+			}
+		}
+		if least == i {
+			break
+		}
+		s[i], s[least] = s[least], s[i]
+		i = least
+	}
+	*h = s
+}
+
+// The list of ready consumers is doubly linked through their slots.
+
+func (q *Queue) list(s Slot) {
+	c := &q.consumers[s]
+	if c.listed || c.refused || !c.used || c.prefetch != 0 && c.out >= c.prefetch && !c.noAck {
+		return
+	}
+	c.listed, c.prev, c.next = true, q.last, NoSlot
+	if q.last == NoSlot {
+		q.first = s
+	} else {
+		q.consumers[q.last].next = s
+	}
+	q.last = s
+}
+
+func (q *Queue) unlist(s Slot) {
+	c := &q.consumers[s]
+	if !c.listed {
+		return
+	}
+	if c.prev == NoSlot {
+		q.first = c.next
+	} else {
+		q.consumers[c.prev].next = c.next
+	}
+	if c.next == NoSlot {
+		q.last = c.prev
+	} else {
+		q.consumers[c.next].prev = c.prev
+	}
+	c.listed, c.prev, c.next = false, NoSlot, NoSlot
+}
+
+// rotate moves a ready consumer to the end of the list.
+func (q *Queue) rotate(s Slot) {
+	if q.first == q.last {
+		return
+	}
+	q.unlist(s)
+	q.list(s)
+}
