@@ -257,10 +257,9 @@ type Result struct {
 	Code   int
 }
 
-// Run runs a program to its end with the given standard input. A program
-// that outlives Patience is killed and fails the test.
-func Run(t testing.TB, stdin []byte, command string, args ...string) Result {
-	t.Helper()
+// Try runs a program to its end with the given standard input. A program that
+// outlives Patience is killed, which is an error; an exit code is none.
+func Try(stdin []byte, command string, args ...string) (Result, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, command, args...)
@@ -270,15 +269,26 @@ func Run(t testing.TB, stdin []byte, command string, args ...string) Result {
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()
-	if ctx.Err() != nil {
-		t.Fatalf("%s %s did not end\nstandard output:\n%s\nstandard error:\n%s",
-			command, strings.Join(args, " "), tail(stdout.Bytes()), tail(stderr.Bytes()))
-	}
+	r := Result{Stdout: stdout.Bytes(), Stderr: stderr.String(), Code: cmd.ProcessState.ExitCode()}
 	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		t.Fatalf("running %s: %v", command, err)
+	switch {
+	case ctx.Err() != nil:
+		return r, errors.New("it did not end")
+	case err != nil && !errors.As(err, &exit):
+		return r, err
 	}
-	return Result{Stdout: stdout.Bytes(), Stderr: stderr.String(), Code: cmd.ProcessState.ExitCode()}
+	return r, nil
+}
+
+// Run is Try for a program that has to end by itself.
+func Run(t testing.TB, stdin []byte, command string, args ...string) Result {
+	t.Helper()
+	r, err := Try(stdin, command, args...)
+	if err != nil {
+		t.Fatalf("running %s %s: %v\nstandard output:\n%s\nstandard error:\n%s",
+			command, strings.Join(args, " "), err, tail(r.Stdout), tail([]byte(r.Stderr)))
+	}
+	return r
 }
 
 // MustRun is Run for a program that has to end with code 0.

@@ -22,9 +22,9 @@ type ClientInfo struct {
 // Client is one connection's view of a vhost: every verb checks what its user may do. Its methods may be called from any
 // goroutine, but Publish from one at a time.
 type Client struct {
-	vhost *VHost
-	user  *access.Principal
-	info  ClientInfo
+	vhost  *VHost
+	user   *access.Principal
+	info   ClientInfo
 	routes routeCache // owner: the goroutine that publishes
 
 	mu     sync.Mutex          // guards owned; innermost

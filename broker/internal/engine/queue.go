@@ -16,7 +16,7 @@ type Queue struct {
 	bound map[*Exchange]int // lock: vhost
 
 	mu        sync.Mutex      // lock: queue; guards everything below
-	core      queue.Queue     // which message goes to whom
+	core      *queue.Queue    // which message goes to whom
 	consumers []*Consumer     // by slot
 	exclusive *Consumer       // the one that has the queue to itself
 	deleted   bool            // nothing enters any more
