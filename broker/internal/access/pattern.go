@@ -60,7 +60,7 @@ func compile(source string) (*pattern, error) {
 			after = after[end+1:]
 		}
 		if p.ahead != nil {
-			if strings.Contains(after, "|") {
+			if hasAlternatives(after) {
 				// It would belong to the first alternative only.
 				return nil, errors.New("look-ahead together with | is not supported")
 			}
@@ -79,27 +79,53 @@ func compile(source string) (*pattern, error) {
 
 // closing returns where the group at the start of s ends, or -1.
 func closing(s string) int {
-	depth, class := 0, -1
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case c == '\\':
-			i++
-		case class >= 0:
-			// A ] that comes first in a class, or first after ^, is a member.
-			if c == ']' && i > class+1 && !(i == class+2 && s[class+1] == '^') {
-				class = -1
-			}
-		case c == '[':
-			class = i
-		case c == '(':
-			depth++
-		case c == ')':
-			if depth--; depth == 0 {
-				return i
-			}
+	for i, depth := range structure(s) {
+		if s[i] == ')' && depth == 0 {
+			return i
 		}
 	}
 	return -1
+}
+
+// hasAlternatives reports whether s has a | outside all groups.
+func hasAlternatives(s string) bool {
+	for i, depth := range structure(s) {
+		if s[i] == '|' && depth == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// structure yields the places of an expression's bytes that are neither escaped
+// nor in a character class, with the number of groups open after them.
+func structure(s string) func(yield func(i, depth int) bool) {
+	return func(yield func(int, int) bool) {
+		depth, class := 0, -1
+		for i := 0; i < len(s); i++ {
+			switch c := s[i]; {
+			case c == '\\':
+				i++
+				continue
+			case class >= 0:
+				// A ] that comes first in a class, or first after ^, is a member.
+				if c == ']' && i > class+1 && !(i == class+2 && s[class+1] == '^') {
+					class = -1
+				}
+				continue
+			case c == '[':
+				class = i
+				continue
+			case c == '(':
+				depth++
+			case c == ')':
+				depth--
+			}
+			if !yield(i, depth) {
+				return
+			}
+		}
+	}
 }
 
 // allows reports whether name matches. It may be called from anywhere.
@@ -114,7 +140,7 @@ func (p *pattern) allows(name string) bool {
 		}
 	}
 	ok := p.run(name)
-	fresh := map[string]bool{name: ok}
+	fresh := map[string]bool{strings.Clone(name): ok}
 	if known != nil && len(*known) < decidedLimit {
 		for name, ok := range *known {
 			fresh[name] = ok
