@@ -278,9 +278,9 @@ func TestChecksFollowEveryChange(t *testing.T) {
 		grants := make(map[grantKey]Permissions)
 		principals := map[string]*Principal{"ann": {Name: "ann"}, "bob": {Name: "bob"}}
 		generation := u.Generation()
-		changed := func(t *rapid.T, want bool) {
-			if got := u.Generation(); (got != generation) != want && want {
-				t.Fatal("a change left the generation")
+		changed := func(t *rapid.T, change bool) {
+			if change == (u.Generation() == generation) {
+				t.Fatalf("the generation moved: %v, want %v", !change, change)
 			}
 			generation = u.Generation()
 		}
