@@ -255,21 +255,22 @@ func (c *Conn) serve() error {
 
 // serveHalfClosed waits for the end of a connection that is only written to.
 func (c *Conn) serveHalfClosed() error {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
 	for {
 		if c.signalled.Load() {
 			if done, err := c.attend(); done {
 				return err
 			}
 		}
-		var due <-chan time.Time
-		if at := c.alarm(); !at.IsZero() {
-			timer := time.NewTimer(at.Sub(c.srv.cfg.Now()))
-			due = timer.C
-			defer timer.Stop()
+		if at := c.alarm(); at.IsZero() {
+			timer.Stop()
+		} else {
+			timer.Reset(at.Sub(c.srv.cfg.Now()))
 		}
 		select {
 		case <-c.kick:
-		case <-due:
+		case <-timer.C:
 			if err := c.onDeadline(); err != nil {
 				return err
 			}

@@ -253,7 +253,11 @@ func (s *Server) Close() error {
 	s.close()
 	s.hard = true
 	for c := range s.conns {
-		_ = c.nc.Close()
+		if c.tls != nil {
+			_ = c.tls.NetConn().Close() // closing TLS itself would wait for its last record to go out
+		} else {
+			_ = c.nc.Close()
+		}
 		c.end(nil)
 	}
 	s.mu.Unlock()
