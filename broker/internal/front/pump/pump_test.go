@@ -111,6 +111,24 @@ func frame(body []byte) []byte {
 	return append(binary.BigEndian.AppendUint32(nil, uint32(len(body))), body...)
 }
 
+// logBuffer is what a logger writes into while a test looks on.
+type logBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
 // pipe serves one end of a net.Pipe and returns the other; done holds what ServeConn returned.
 func pipe(srv *Server) (client net.Conn, done chan error) {
 	client, server := net.Pipe()
@@ -659,7 +677,7 @@ func TestShutdownEndsWhenTheGraceOrTheContextDoes(t *testing.T) {
 }
 
 func TestConnectionsBeyondTheLimitAreClosedAndSaidOnce(t *testing.T) {
-	var log bytes.Buffer
+	var log logBuffer
 	srv := New(Config{
 		Front:    scriptFront{func() *script { return &script{feed: echo} }},
 		MaxConns: 2, Logger: slog.New(slog.NewTextHandler(&log, nil)),
@@ -707,7 +725,7 @@ func (f *flaky) Addr() net.Addr { return &net.TCPAddr{} }
 
 func TestServeOutlivesAShortageOfDescriptors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var log bytes.Buffer
+		var log logBuffer
 		srv := New(Config{Front: one(&script{feed: echo}), Logger: slog.New(slog.NewTextHandler(&log, nil))})
 		f := &flaky{left: 10, conns: make(chan net.Conn)}
 		served := make(chan error, 1)

@@ -182,10 +182,10 @@ func (s *Server) add(nc net.Conn) (*Conn, error) {
 	}
 	s.mu.Unlock()
 	if err != nil {
-		_ = nc.Close()
 		if warn { // once, until there is room again
 			c.Logger().Warn("connections are refused: too many", "limit", s.cfg.MaxConns)
 		}
+		_ = nc.Close()
 		return nil, err
 	}
 	return c, nil
