@@ -6,7 +6,7 @@ var Warren = Plan{
 	Rooms: []Room{
 		// The first tower: ZeroMQ. It knows nothing of the second.
 		{Folder: "zmq/internal/zmtp", Pure: true},
-		{Folder: "zmq/internal/pattern/...", Pure: true, May: []string{"zmq/internal/pattern/..."}},
+		{Folder: "zmq/internal/pattern/...", Pure: true, May: []string{"zmq/internal/pattern/...", "zmq/internal/zmtp"}},
 		{Folder: "zmq/internal/transport/...", May: []string{"zmq/internal/transport/..."}, Modules: []string{"golang.org/x"}},
 		{Folder: "zmq/zmqtest", May: []string{"zmq"}},
 		{Folder: "zmq", May: []string{"zmq/internal/..."}, TestMay: []string{"zmq/zmqtest"}, Modules: []string{"golang.org/x"}},
@@ -15,8 +15,8 @@ var Warren = Plan{
 		{Folder: "broker/internal/wire/*/protocolgen"}, // writes the codec; runs in a test only
 		{Folder: "broker/internal/wire/...", Pure: true},
 		{Folder: "broker/internal/topic", Pure: true},
-		{Folder: "broker/internal/message", Pure: true, May: []string{"broker/internal/wire/*"}},
-		{Folder: "broker/internal/exchange", Pure: true, May: []string{"broker/internal/topic", "broker/internal/message"}},
+		{Folder: "broker/internal/exchange", Pure: true, May: []string{"broker/internal/topic"}},
+		{Folder: "broker/internal/message", Pure: true, May: []string{"broker/internal/wire/*", "broker/internal/exchange"}},
 		{Folder: "broker/internal/queue", Pure: true, May: []string{"broker/internal/message"}},
 
 		// Bytes and commands, never queues.
@@ -31,6 +31,7 @@ var Warren = Plan{
 		}},
 
 		// The translators. Each sees the hub, its own codec and the pump, and none of the others.
+		{Folder: "broker/internal/front", May: []string{"broker/internal/engine"}},
 		{Folder: "broker/internal/front/pump"},
 		{Folder: "broker/internal/front/fronttest",
 			May:     append([]string{"broker/internal/front/pump"}, hub...),
@@ -69,5 +70,8 @@ var Warren = Plan{
 // public are the packages that somebody outside this module can import.
 var public = []string{"zmq", "zmq/zmqtest", "broker", "broker/brokertest", "load/..."}
 
-// hub is what every front may see of the broker.
-var hub = []string{"broker/internal/engine", "broker/internal/message", "broker/internal/access", "broker/internal/topic"}
+// hub is what every front may see of the broker: the engine, the values that its verbs take, and what all fronts share.
+var hub = []string{
+	"broker/internal/front", "broker/internal/engine", "broker/internal/access", "broker/internal/message", "broker/internal/topic",
+	"broker/internal/exchange", "broker/internal/queue",
+}
