@@ -32,7 +32,7 @@ type Client struct {
 	closed bool
 }
 
-// Open lets a user onto a vhost.
+// Open lets a user onto a vhost. A nil user is the program that the broker is embedded in, which may do everything.
 func (b *Broker) Open(vhost string, user *access.Principal, info ClientInfo) (*Client, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -40,7 +40,7 @@ func (b *Broker) Open(vhost string, user *access.Principal, info ClientInfo) (*C
 	if v == nil {
 		return nil, refuse(NotAllowed, "vhost %s not found", vhost)
 	}
-	if !b.users.Allowed(user, vhost) {
+	if user != nil && !b.users.Allowed(user, vhost) {
 		return nil, refuse(NotAllowed, "access to vhost '%s' refused for user '%s'", vhost, user.Name)
 	}
 	if b.closed {
@@ -98,7 +98,7 @@ func (c *Client) disown(q *Queue) {
 // VHost returns the vhost that the client is on.
 func (c *Client) VHost() *VHost { return c.vhost }
 
-// User returns who the client is.
+// User returns who the client is; nil is the embedding program.
 func (c *Client) User() *access.Principal { return c.user }
 
 // Info returns what the client was opened with.
@@ -106,7 +106,7 @@ func (c *Client) Info() ClientInfo { return c.info }
 
 // may says whether the user has a permission on a queue or exchange.
 func (c *Client) may(p access.Permission, resource string) bool {
-	return c.vhost.broker.users.Check(c.user, c.vhost.name, p, resource)
+	return c.user == nil || c.vhost.broker.users.Check(c.user, c.vhost.name, p, resource)
 }
 
 func (c *Client) refused(p access.Permission, what string) *Error {

@@ -109,7 +109,8 @@ func (rc *routeCache) resolve(c *Client, m *message.Message, r *route) error {
 	w.enter(x)
 	clear(w.seen)
 	clear(w.dests[:cap(w.dests)])
-	*w = walk{seen: w.seen[:0], dests: w.dests[:0]}
+	w.vhost, w.route, w.message, w.found = nil, nil, nil, nil
+	w.seen, w.dests, w.routing.Key, w.routing.Headers = w.seen[:0], w.dests[:0], nil, nil
 	return nil
 }
 

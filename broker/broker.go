@@ -1,0 +1,289 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/warrenmq/warren/broker/internal/engine"
+	"github.com/warrenmq/warren/broker/internal/front"
+	"github.com/warrenmq/warren/broker/internal/front/pump"
+)
+
+// Broker is a running broker. Its methods may be called from any goroutine.
+type Broker struct {
+	config Config
+	log    *slog.Logger
+	engine *engine.Broker
+	doors  []front.Door
+	ready  chan struct{} // closed once every listener is open
+
+	mu        sync.Mutex // guards what follows
+	running   bool
+	closed    bool
+	listeners []Listener
+	servers   map[string]*pump.Server // for Serve and ServeConn, by protocol
+	vhosts    map[string]*VHost
+}
+
+// ErrClosed is returned by a broker that was closed.
+var ErrClosed = errors.New("broker: closed")
+
+// Listener is an open listener.
+type Listener struct {
+	URL      string // with the real port in it
+	Protocol string // the URL's scheme
+	Hint     string // one line on how to try it
+}
+
+// ListenError is returned by Run when a listener cannot be opened.
+type ListenError struct {
+	URL string
+	Err error
+}
+
+func (e *ListenError) Error() string {
+	switch {
+	case errors.Is(e.Err, syscall.EADDRINUSE):
+		return fmt.Sprintf("cannot listen on %s: another program has this address; stop it or choose another address", e.URL)
+	case errors.Is(e.Err, os.ErrPermission):
+		return fmt.Sprintf("cannot listen on %s: this user may not; choose a port above 1023 or a folder that is writable", e.URL)
+	}
+	return fmt.Sprintf("cannot listen on %s: %v", e.URL, e.Err)
+}
+
+func (e *ListenError) Unwrap() error { return e.Err }
+
+// Open makes a broker. It checks the configuration, and that the data folder can be written to; it opens no listener.
+func Open(c Config) (*Broker, error) {
+	b := &Broker{config: c, log: c.Logger, ready: make(chan struct{}), vhosts: make(map[string]*VHost)}
+	if b.log == nil {
+		b.log = slog.New(slog.DiscardHandler)
+	}
+	if err := checkDir(c.Dir); err != nil {
+		return nil, err
+	}
+	users, err := c.users()
+	if err != nil {
+		return nil, fmt.Errorf("broker: users: %w", err)
+	}
+	b.engine = engine.New(engine.Config{
+		Users: users, VHosts: c.vhosts(), MemoryLimit: c.memoryLimit(), Clock: c.Clock, Logger: b.log, Trace: c.trace(),
+	})
+	b.servers = make(map[string]*pump.Server)
+	env := front.Env{Engine: b.engine, Logger: b.log}
+	for _, url := range c.Listen {
+		e, err := front.ParseEndpoint(url)
+		if err != nil {
+			b.engine.Close()
+			return nil, fmt.Errorf("broker: %w", err)
+		}
+		door, err := newDoor(env, e)
+		if err != nil {
+			b.engine.Close()
+			return nil, fmt.Errorf("broker: %w", err)
+		}
+		b.doors = append(b.doors, door)
+	}
+	return b, nil
+}
+
+// checkDir makes the data folder and tries to write to it.
+func checkDir(dir string) error {
+	if dir == "" {
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("broker: the data folder %s cannot be made: %w; choose another or change its permissions", dir, cause(err))
+	}
+	f, err := os.CreateTemp(dir, ".writable-*")
+	if err != nil {
+		return fmt.Errorf("broker: the data folder %s cannot be written to: %w; choose another or change its permissions",
+			dir, cause(err))
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
+// cause leaves the name of the failed call and of the file out of an error.
+func cause(err error) error {
+	if e, ok := errors.AsType[*os.PathError](err); ok {
+		return e.Err
+	}
+	return err
+}
+
+// Run opens the listeners of Config.Listen and serves them until ctx ends; then it lets the clients go, for at most
+// Config.DrainTimeout, and closes the broker. It returns nil after that, a *ListenError when a listener cannot be opened, or
+// what made a listener fail.
+func (b *Broker) Run(ctx context.Context) error {
+	b.mu.Lock()
+	if b.closed {
+		b.mu.Unlock()
+		return ErrClosed
+	}
+	if b.running {
+		b.mu.Unlock()
+		return errors.New("broker: it is running already")
+	}
+	b.running = true
+	b.mu.Unlock()
+
+	for i, door := range b.doors {
+		bound, err := door.Open(ctx)
+		if err != nil {
+			b.Close()
+			return &ListenError{URL: b.config.Listen[i], Err: err}
+		}
+		b.mu.Lock()
+		b.listeners = append(b.listeners, Listener{URL: bound.String(), Protocol: bound.Scheme, Hint: door.Hint()})
+		b.mu.Unlock()
+		b.log.Info("listening", "url", bound.String())
+	}
+	close(b.ready)
+
+	serving, stop := context.WithCancel(ctx)
+	defer stop()
+	failed := make(chan error, len(b.doors))
+	var doors sync.WaitGroup
+	for _, door := range b.doors {
+		doors.Go(func() {
+			if err := door.Serve(serving); err != nil {
+				failed <- err
+				stop()
+			}
+		})
+	}
+	<-serving.Done()
+	drain := b.config.DrainTimeout
+	if drain == 0 {
+		drain = 5 * time.Second
+	}
+	draining, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
+	defer cancel()
+	err := b.Shutdown(draining)
+	doors.Wait()
+	select {
+	case err := <-failed:
+		if !b.isClosedError(err) {
+			return err
+		}
+	default:
+	}
+	if err != nil {
+		b.log.Warn("some clients did not go in time and were cut off", "error", err)
+	}
+	return nil
+}
+
+func (b *Broker) isClosedError(err error) bool {
+	return errors.Is(err, pump.ErrServerClosed) || errors.Is(err, net.ErrClosed)
+}
+
+// Ready returns a channel that is closed once Run has opened every listener.
+func (b *Broker) Ready() <-chan struct{} { return b.ready }
+
+// Listeners returns the open listeners, in the order of Config.Listen.
+func (b *Broker) Listeners() []Listener {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return append([]Listener(nil), b.listeners...)
+}
+
+// Serve accepts connections of a protocol, such as "amqp", from l until ctx ends or the broker is shut down. It closes l.
+func (b *Broker) Serve(ctx context.Context, protocol string, l net.Listener) error {
+	s, err := b.server(protocol)
+	if err != nil {
+		l.Close()
+		return err
+	}
+	return s.Serve(ctx, l)
+}
+
+// ServeConn serves one connection of a protocol, such as "amqp", and returns when it has ended; nil is a clean end. Tests
+// hand in one end of a net.Pipe. It closes c.
+func (b *Broker) ServeConn(ctx context.Context, protocol string, c net.Conn) error {
+	s, err := b.server(protocol)
+	if err != nil {
+		c.Close()
+		return err
+	}
+	return s.ServeConn(ctx, c)
+}
+
+// server returns the pump of a protocol for connections that were accepted elsewhere.
+func (b *Broker) server(protocol string) (*pump.Server, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return nil, ErrClosed
+	}
+	if s := b.servers[protocol]; s != nil {
+		return s, nil
+	}
+	f, err := newFront(front.Env{Engine: b.engine, Logger: b.log}, protocol)
+	if err != nil {
+		return nil, err
+	}
+	s := pump.New(pump.Config{Front: f, Logger: b.log, Now: b.engine.Now})
+	b.servers[protocol] = s
+	return s, nil
+}
+
+// Shutdown closes the listeners, says goodbye to the clients in their protocols' words, waits until they are gone or ctx
+// ends, and closes the broker. When ctx ends first the rest is cut off and ctx's error returned.
+func (b *Broker) Shutdown(ctx context.Context) error {
+	b.mu.Lock()
+	if b.closed {
+		b.mu.Unlock()
+		return nil
+	}
+	b.closed = true
+	servers := b.servers
+	b.mu.Unlock()
+
+	const reason = "broker is shutting down"
+	errs := make([]error, len(b.doors)+len(servers))
+	var all sync.WaitGroup
+	for i, door := range b.doors {
+		all.Go(func() { errs[i] = door.Shutdown(ctx, reason) })
+	}
+	next := len(b.doors)
+	for _, s := range servers {
+		at := &errs[next]
+		next++
+		all.Go(func() { *at = s.Shutdown(ctx, reason) })
+	}
+	all.Wait()
+	b.engine.Close()
+	return errors.Join(errs...)
+}
+
+// Close closes the listeners, cuts all clients off and ends the broker. It may be called more than once.
+func (b *Broker) Close() error {
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := b.Shutdown(ended); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// Counters are what has passed through a broker since it was opened.
+type Counters struct {
+	Published   uint64 // messages that clients published
+	Routed      uint64 // copies that entered queues
+	Unroutable  uint64 // messages that no queue got
+	Delivered   uint64 // deliveries, and answers to a client that fetched
+	Redelivered uint64 // of which redeliveries
+	Settled     uint64 // acknowledged or discarded
+	Requeued    uint64 // given back
+}
+
+// Counters returns what has passed since the broker was opened.
+func (b *Broker) Counters() Counters { return Counters(b.engine.Counters()) }

@@ -1,0 +1,128 @@
+package broker
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/warrenmq/warren/broker/internal/access"
+	"github.com/warrenmq/warren/broker/internal/engine"
+)
+
+// Config is what a broker is opened with. The zero value is a private broker in memory that listens nowhere.
+type Config struct {
+	// Dir is the data folder. It is made if it is missing and must be writable. Empty is none: everything lives in memory.
+	// Until the store comes everything does so anyway.
+	Dir string
+	// Listen holds the URLs that Run listens on; see the package documentation. Nil is none. DefaultListen returns the
+	// standard ones.
+	Listen []string
+	// VHosts are the virtual hosts to begin with. Nil is one, named "/".
+	VHosts []string
+	// Users are who may log in. Nil is the user guest with password guest, who may do everything, from this machine only.
+	Users []User
+	// MemoryLimit is how many bytes of messages may wait in queues before publishers are held. 0 is two fifths of the memory
+	// that the process may use; a negative number is no limit.
+	MemoryLimit int64
+	// DrainTimeout is how long Run waits for clients to say goodbye once its context has ended. 0 is 5 seconds.
+	DrainTimeout time.Duration
+	// Logger is told what an operator should know. Nil logs nothing.
+	Logger *slog.Logger
+	// Clock is the time. Nil is the system's.
+	Clock Clock
+	// Trace is told of every message that passes. Nil is nobody.
+	Trace *Trace
+}
+
+// User is somebody who may log in.
+type User struct {
+	Name     string
+	Password string // in the clear; or
+	// PasswordHash is a hash as RabbitMQ stores it: base64 of a 4-byte salt and SHA-256 of salt and password.
+	PasswordHash string
+	Tags         []string // such as "administrator"
+	LoopbackOnly bool     // may connect from this machine only
+	// Permissions by vhost. Nil is everything on "/".
+	Permissions map[string]Permissions
+}
+
+// Permissions are regular expressions, matched anywhere in the names of queues and exchanges. "" allows nothing.
+type Permissions struct {
+	Configure, Write, Read string
+}
+
+// Clock is where a broker gets the time from.
+type Clock interface {
+	Now() time.Time
+	// AfterFunc calls f in its own goroutine once d has passed, unless stop is called before.
+	AfterFunc(d time.Duration, f func()) (stop func() bool)
+}
+
+// Trace is a set of functions that are told what passes; nil ones are not called. They run on the message path: they must
+// be quick, must not block and must not call the broker, and they copy what they keep.
+type Trace struct {
+	// Published: a client's message went into so many queues.
+	Published func(vhost, exchange, key string, body []byte, queues int)
+	// Delivered: a message left a queue for a consumer.
+	Delivered func(vhost, queue string, body []byte, redelivered bool)
+}
+
+func (c *Config) users() (*access.Users, error) {
+	users := access.New()
+	if c.Users == nil {
+		for _, vhost := range c.vhosts() {
+			if err := users.PutDefault(vhost); err != nil {
+				return nil, err
+			}
+		}
+		return users, nil
+	}
+	for _, u := range c.Users {
+		hash := u.PasswordHash
+		if hash == "" && u.Password != "" {
+			hash = access.NewHash([]byte(u.Password))
+		}
+		err := users.Put(access.User{Name: u.Name, PasswordHash: hash, Tags: u.Tags, LoopbackOnly: u.LoopbackOnly})
+		if err != nil {
+			return nil, err
+		}
+		permissions := u.Permissions
+		if permissions == nil {
+			permissions = map[string]Permissions{"/": {".*", ".*", ".*"}}
+		}
+		for vhost, p := range permissions {
+			if err := users.SetPermissions(vhost, u.Name, access.Permissions(p)); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return users, nil
+}
+
+func (c *Config) vhosts() []string {
+	if c.VHosts == nil {
+		return []string{"/"}
+	}
+	return c.VHosts
+}
+
+func (c *Config) memoryLimit() int64 {
+	if c.MemoryLimit == 0 {
+		return availableMemory() / 5 * 2
+	}
+	return max(c.MemoryLimit, 0)
+}
+
+func (c *Config) trace() *engine.Trace {
+	t := c.Trace
+	if t == nil {
+		return nil
+	}
+	out := new(engine.Trace)
+	if t.Published != nil {
+		out.Published = tracePublished(t.Published)
+	}
+	if t.Delivered != nil {
+		out.Delivered = traceDelivered(t.Delivered)
+	}
+	return out
+}
