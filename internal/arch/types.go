@@ -78,7 +78,7 @@ func (tc *typeChecker) importFull(importPath string) (*types.Package, error) {
 		}
 		return tc.checkFull(d).pkg, nil
 	}
-	if !isStandard(importPath) {
+	if !isStandard(importPath) || hasPrefix(impure, importPath) { // the latter is a violation by itself, and slow to check
 		return tc.importHollow(importPath)
 	}
 	return tc.std.Import(importPath)
