@@ -1,0 +1,229 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"flag"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// update makes the scripts' expectations what the commands print now:
+//
+//	go test ./cmd/warren -run TestScripts -update
+//
+// Read the diff before committing it: every line of it is a promise to somebody's script that changes.
+var update = flag.Bool("update", false, "rewrite the expected outputs in testdata/script")
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"warren": main})
+}
+
+// TestScripts runs testdata/script/*.txtar: sessions of a shell with warren in it. Beside testscript's own commands
+// there are
+//
+//	start NAME ARGS...  runs warren in the background until it is ready (or bound), with $NAME.in as its input if there
+//	                    is such a file, and sets $NAME, $NAME2, ... to the addresses that it listens on
+//	stop NAME           asks it to end and expects exit code 0; its output is then in NAME.out and NAME.err
+//	finish NAME         waits until it ends by itself, and is like stop otherwise
+//	peer NAME KIND      runs a server that is not warren (peers_test.go) and sets $NAME to its address
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 filepath.Join("testdata", "script"),
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		UpdateScripts:       *update,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("COLUMNS", "80")
+			env.Values[processesKey{}] = make(processes)
+			return nil
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"start":  cmdStart,
+			"stop":   cmdStop,
+			"finish": cmdFinish,
+			"peer":   cmdPeer,
+		},
+	})
+}
+
+// processes are a script's background processes by name, and processesKey is where testscript keeps them.
+type (
+	processes    map[string]*process
+	processesKey struct{}
+)
+
+type process struct {
+	command  *exec.Cmd
+	out, err *watched
+}
+
+var listening = regexp.MustCompile(`(?m)^(?:bound |  )([a-z0-9+]+://\S+)$`)
+
+func cmdStart(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: start NAME ARGS...")
+	}
+	name := args[0]
+	p := &process{command: exec.Command("warren", args[1:]...), out: newWatched(), err: newWatched()}
+	p.command.Dir = ts.MkAbs(".")
+	p.command.Env = append(os.Environ(), "COLUMNS=80")
+	p.command.Stdout, p.command.Stderr = p.out, p.err
+	if in, err := os.ReadFile(ts.MkAbs(name + ".in")); err == nil {
+		p.command.Stdin = bytes.NewReader(in)
+	}
+	ts.Check(p.command.Start())
+	exited := make(chan struct{})
+	go func() {
+		p.command.Wait()
+		p.out.Close()
+		p.err.Close()
+		close(exited)
+	}()
+	ts.Defer(func() {
+		p.command.Process.Kill()
+		<-exited
+	})
+	running(ts)[name] = p
+	// A server says "ready" on its standard output, after its banner; a socket says where it is bound. One that binds
+	// nowhere of its own choice says nothing, and needs no waiting either, because ZeroMQ waits.
+	isServer := args[1] == "serve" || args[1] == "echo"
+	var said string
+	switch {
+	case isServer:
+		p.out.wait(func(text string) bool { return strings.HasPrefix(text, "ready\n") })
+		said = p.err.wait(func(text string) bool {
+			return strings.Contains(text, "Ctrl-C") || strings.Contains(text, "\nwarren: ")
+		})
+		if !strings.HasPrefix(p.out.text(), "ready\n") {
+			ts.Fatalf("warren %s is not ready: %s", strings.Join(args[1:], " "), p.err.text())
+		}
+	case strings.Contains(strings.Join(args, " "), ":0"):
+		said = p.err.wait(func(text string) bool { return listening.MatchString(text) && strings.HasSuffix(text, "\n") })
+	}
+	for i, found := range listening.FindAllStringSubmatch(said, -1) {
+		variable := name
+		if i > 0 {
+			variable += string(rune('1' + i))
+		}
+		ts.Setenv(variable, found[1])
+	}
+}
+
+func cmdStop(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: stop NAME")
+	}
+	ts.Check(find(ts, args[0]).command.Process.Signal(syscall.SIGTERM))
+	cmdFinish(ts, neg, args)
+}
+
+func cmdFinish(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: finish NAME")
+	}
+	p := find(ts, args[0])
+	out, err := p.out.wait(nil), p.err.wait(nil)
+	ts.Logf("[%s stdout]\n%s[%s stderr]\n%s", args[0], out, args[0], err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]+".out"), []byte(out), 0o666))
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]+".err"), []byte(err), 0o666))
+	if code := p.command.ProcessState.ExitCode(); code != 0 {
+		ts.Fatalf("%s: exit code %d", args[0], code)
+	}
+}
+
+func running(ts *testscript.TestScript) processes { return ts.Value(processesKey{}).(processes) }
+
+func find(ts *testscript.TestScript, name string) *process {
+	p := running(ts)[name]
+	if p == nil {
+		ts.Fatalf("nothing was started as %s", name)
+	}
+	return p
+}
+
+// watched is an output that can be waited for.
+type watched struct {
+	mu     sync.Mutex // guards all below
+	change *sync.Cond
+	buf    strings.Builder
+	closed bool
+}
+
+func newWatched() *watched {
+	w := new(watched)
+	w.change = sync.NewCond(&w.mu)
+	return w
+}
+
+func (w *watched) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.change.Broadcast()
+	return w.buf.Write(p)
+}
+
+func (w *watched) Close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.closed = true
+	w.change.Broadcast()
+}
+
+func (w *watched) text() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.buf.String()
+}
+
+// wait returns the output once it satisfies enough or is complete; nil is never enough.
+func (w *watched) wait(enough func(string) bool) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for !w.closed && (enough == nil || !enough(w.buf.String())) {
+		w.change.Wait()
+	}
+	return w.buf.String()
+}
+
+// TestEveryCommandHasExamples holds the promise that "warren --help" makes.
+func TestEveryCommandHasExamples(t *testing.T) {
+	var leaves []string
+	var out bytes.Buffer
+	run(t.Context(), []string{completeWord, ""}, stdio{strings.NewReader(""), &out, io.Discard})
+	for scanner := bufio.NewScanner(&out); scanner.Scan(); {
+		command, _, _ := strings.Cut(scanner.Text(), "\t")
+		leaves = append(leaves, command)
+	}
+	if len(leaves) < 6 {
+		t.Fatalf("found only the commands %q", leaves)
+	}
+	for i := 0; i < len(leaves); i++ {
+		args := strings.Fields(leaves[i])
+		out.Reset()
+		run(t.Context(), append([]string{completeWord}, append(args, "")...), stdio{strings.NewReader(""), &out, io.Discard})
+		for scanner := bufio.NewScanner(&out); scanner.Scan(); {
+			if child, about, _ := strings.Cut(scanner.Text(), "\t"); about != "" {
+				leaves = append(leaves, leaves[i]+" "+child)
+			}
+		}
+		help, err := exec.Command("warren", append(args, "--help")...).Output()
+		if err != nil {
+			t.Errorf("warren %s --help: %v", leaves[i], err)
+		}
+		hasExamples := bytes.Contains(help, []byte("\nExamples:\n"))
+		isGroup := leaves[i] == "echo" || leaves[i] == "amqp" // their commands have them
+		if !hasExamples && !isGroup {
+			t.Errorf("warren %s --help shows no examples", leaves[i])
+		}
+	}
+}

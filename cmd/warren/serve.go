@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"strings"
+
+	"github.com/warrenmq/warren/broker"
+)
+
+type serveCmd struct {
+	Listen []string `sep:"none" placeholder:"URL" help:"An address to listen on; give the flag once for each. Default: the standard listeners, on loopback."`
+	Data   string   `placeholder:"DIR" type:"path" help:"The data folder, made when it is missing."`
+	LogFlags
+}
+
+// Help lists the URLs. The list is the command's own; broker.Config has what every part of a URL means.
+func (*serveCmd) Help() string {
+	return `Opens every listener, prints how to try each on standard error and then the line "ready" on standard output, and serves until it gets SIGTERM or SIGINT: then it stops accepting, lets its clients finish, and exits 0. A second signal ends it at once.
+
+Listeners:
+
+    amqp://HOST:PORT                           AMQP 0-9-1
+    room+tcp://HOST:PORT?exchange=NAME         every line reaches all others in the room
+    queue+tcp://HOST:PORT?queue=NAME           lines in and out of a queue
+    echo+tcp://HOST:PORT, echo+udp://, echo+unix:///PATH
+    zmq+pub://HOST:PORT?exchange=NAME          what is published, to ZeroMQ SUB sockets by prefix
+    zmq+sub://HOST:PORT?exchange=NAME          what ZeroMQ PUB sockets send, to an exchange
+    zmq+pull://HOST:PORT?queue=NAME            what ZeroMQ PUSH sockets send, to a queue
+    zmq+push://HOST:PORT?queue=NAME            a queue, to ZeroMQ PULL sockets
+    zmq+rep://HOST:PORT?exchange=NAME&key=KEY  ZeroMQ REQ clients, answered by AMQP workers
+    zmq+req://HOST:PORT?queue=NAME             AMQP callers, answered by ZeroMQ REP workers
+
+room+ and queue+ also take udp and unix as echo+ does. With &connect=1 a ZeroMQ listener connects instead of binding. Port 0 is any free port; the banner says which.`
+}
+
+// Examples ends "warren serve --help".
+func (*serveCmd) Examples() string {
+	return `
+# the standard listeners
+warren serve
+
+# AMQP for every host, and a room that nc can enter
+warren serve --listen amqp://0.0.0.0:5672 --listen 'room+tcp://127.0.0.1:7000?exchange=lobby'
+
+# AMQP programs publish to amq.topic, ZeroMQ programs subscribe by prefix
+warren serve --listen amqp://127.0.0.1:5672 --listen 'zmq+pub://127.0.0.1:5556?exchange=amq.topic'
+`
+}
+
+// Run serves until ctx ends.
+func (c *serveCmd) Run(ctx context.Context, std stdio) error {
+	logger := c.logger(std.err)
+	if limit := limitMemory(); limit > 0 {
+		logger.Debug("memory limit set from the control group", "bytes", limit)
+	}
+	listen := c.Listen
+	if len(listen) == 0 {
+		listen = broker.DefaultListen()
+	}
+	notice := "Messages, queues and users are kept in memory: nothing survives a restart."
+	return serve(ctx, std, broker.Config{Dir: c.Data, Listen: listen, Logger: logger}, c.LogFormat == "json", notice)
+}
+
+// serve runs a broker until ctx ends. Once every listener is open it prints the banner (or logs it, for programs that
+// read the log) and the line "ready".
+func serve(ctx context.Context, std stdio, config broker.Config, logged bool, notice string) error {
+	b, err := broker.Open(config)
+	if err != nil {
+		return advise(err)
+	}
+	defer b.Close()
+	done := make(chan error, 1)
+	go func() { done <- b.Run(ctx) }()
+	select {
+	case err := <-done:
+		return advise(err)
+	case <-b.Ready():
+	}
+	if logged {
+		logListeners(config.Logger, b.Listeners())
+	} else {
+		fmt.Fprint(std.err, banner(b.Listeners(), notice))
+	}
+	if _, err := fmt.Fprintln(std.out, "ready"); err != nil {
+		return fmt.Errorf("standard output: %w", err)
+	}
+	return advise(<-done)
+}
+
+func logListeners(logger *slog.Logger, listeners []broker.Listener) {
+	for _, l := range listeners {
+		logger.Info("listening", "protocol", l.Protocol, "url", l.URL)
+	}
+}
+
+// banner is what a reader of the terminal sees first: each listener, and below it how to try it.
+func banner(listeners []broker.Listener, notice string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "warren %s is listening on\n", version())
+	for _, l := range listeners {
+		fmt.Fprintf(&b, "\n  %s\n", l.URL)
+		if l.Hint != "" {
+			fmt.Fprintf(&b, "      %s\n", l.Hint)
+		}
+	}
+	b.WriteByte('\n')
+	if notice != "" {
+		fmt.Fprintf(&b, "%s\n", notice)
+	}
+	b.WriteString("Ctrl-C ends it in order.\n")
+	return b.String()
+}
+
+// advise adds to an error of the broker what its reader can do about it, where there is something to do.
+func advise(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case inUse(err):
+		return fmt.Errorf("%w: another program listens there; stop it, or choose another port", err)
+	case notOurs(err):
+		return fmt.Errorf("%w: no interface of this machine has that address; choose another", err)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%w: choose a folder that you may write to and a port above 1023, or run with the rights that these need", err)
+	}
+	return err
+}
