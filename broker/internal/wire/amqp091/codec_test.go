@@ -186,18 +186,35 @@ func TestScanFrameWaitsForWholeFramesAndRefusesBadOnes(t *testing.T) {
 	if f, n, err := ScanFrame(append(frame, "next"...), 5); n != len(frame) || err != nil || string(f.Payload) != "hello" {
 		t.Errorf("%+v, %d, %v", f, n, err)
 	}
-	_, _, err := ScanFrame(frame[:7], 4)
-	if want := "amqp091: FRAME_ERROR - type 3, all octets = <<>>: {frame_too_large,5,4}"; err == nil || err.Error() != want {
+	if _, n, err := ScanFrame(AppendRawFrame(nil, Frame{Type: FrameBody, Payload: make([]byte, 9)}), 1); n != 17 || err != nil {
+		t.Errorf("a frame 8 octets too large, as some clients count: %d, %v", n, err)
+	}
+	long := AppendRawFrame(nil, Frame{Type: FrameBody, Payload: make([]byte, 14)})
+	_, _, err := ScanFrame(long[:7], 5)
+	if want := "amqp091: FRAME_ERROR - type 3, all octets = <<>>: {frame_too_large,14,5}"; err == nil || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
 	}
 	bad := bytes.Clone(frame)
 	bad[len(bad)-1] = 0xCD
 	_, _, err = ScanFrame(bad, 5)
-	if want := "amqp091: FRAME_ERROR - type 3, all octets = <<104,101,108,108,111>>: {invalid_frame_end_marker,205}"; err == nil || err.Error() != want {
+	if want := "amqp091: FRAME_ERROR - type 3, all octets = <<\"hello\">>: {invalid_frame_end_marker,205}"; err == nil || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
 	}
 	if f, n, err := ScanFrame(AppendHeartbeat(nil), 0); f.Type != FrameHeartbeat || n != 8 || err != nil {
 		t.Errorf("heartbeat: %+v, %d, %v", f, n, err)
+	}
+	for err, want := range map[*Error]string{
+		Unknown(Frame{Type: 9, Payload: []byte("abc")}):                   "FRAME_ERROR - type 9, all octets = <<\"abc\">>: unknown_frame",
+		Unexpected(Frame{Type: FrameHeartbeat}):                           "UNEXPECTED_FRAME - type 8, all octets = <<>>",
+		Unexpected(Frame{Type: FrameBody, Payload: make([]byte, 20)}):     "UNEXPECTED_FRAME - type 3, first 16 octets = <<0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0>>",
+		Unexpected(Frame{Type: FrameBody, Payload: []byte("say \"hi\"")}): "UNEXPECTED_FRAME - type 3, all octets = <<115,97,121,32,34,104,105,34>>",
+	} {
+		if err.Error() != "amqp091: "+want {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+	if FrameSize(frame[:6]) != 8 || FrameSize(frame[:7]) != len(frame) {
+		t.Errorf("FrameSize: %d, %d", FrameSize(frame[:6]), FrameSize(frame[:7]))
 	}
 	if _, _, err := SplitMethod([]byte{0, 10, 0}); codeOf(err) != FrameError {
 		t.Errorf("method of 3 octets: %v", err)

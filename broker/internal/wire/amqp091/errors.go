@@ -68,3 +68,16 @@ func octets(b []byte, limit int) string {
 	}
 	return string(append(out, ">>"...))
 }
+
+// printable writes b as octets does, or as <<"text">> when it is nothing but printable ASCII.
+func printable(b []byte) string {
+	for _, c := range b {
+		if c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return octets(b, len(b))
+		}
+	}
+	if len(b) == 0 {
+		return "<<>>"
+	}
+	return "<<\"" + string(b) + "\">>"
+}

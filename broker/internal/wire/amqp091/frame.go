@@ -54,6 +54,9 @@ const (
 	// FrameOverhead is what a frame needs besides its payload: a body frame holds frame-max less this.
 	FrameOverhead = frameHead + 1
 
+	// Fudge is by how much a frame may pass the limit: some clients do not count the overhead, and RabbitMQ bears it.
+	Fudge = FrameOverhead
+
 	frameHead = 7
 	frameEnd  = 0xCE
 )
@@ -66,14 +69,14 @@ type Frame struct {
 }
 
 // ScanFrame takes the first frame from buf and returns it with its length. A length of 0 and no error: more bytes are
-// needed. A payload above maxPayload octets is refused as soon as its size is there. It allocates nothing but its *Error,
-// which carries 501 FRAME_ERROR.
+// needed. A payload above maxPayload octets (and Fudge) is refused as soon as its size is there. It allocates nothing but
+// its *Error, which carries 501 FRAME_ERROR.
 func ScanFrame(buf []byte, maxPayload int) (Frame, int, error) {
 	if len(buf) < frameHead {
 		return Frame{}, 0, nil
 	}
 	size := binary.BigEndian.Uint32(buf[3:])
-	if uint64(size) > uint64(maxPayload) {
+	if uint64(size) > uint64(maxPayload)+Fudge {
 		return Frame{}, 0, frameTooLarge(buf, size, maxPayload)
 	}
 	n := int(size) + FrameOverhead
@@ -86,18 +89,42 @@ func ScanFrame(buf []byte, maxPayload int) (Frame, int, error) {
 	return Frame{Type: FrameType(buf[0]), Channel: binary.BigEndian.Uint16(buf[1:]), Payload: buf[frameHead : n-1 : n-1]}, n, nil
 }
 
+// FrameSize is how long the frame at the head of buf will be once it is whole; before its size is known, the least that it
+// can be.
+func FrameSize(buf []byte) int {
+	if len(buf) < frameHead {
+		return FrameOverhead
+	}
+	return int(binary.BigEndian.Uint32(buf[3:])) + FrameOverhead
+}
+
 func frameTooLarge(buf []byte, size uint32, maxPayload int) error {
-	return &Error{Code: FrameError, Text: fmt.Sprintf("type %d, all octets = <<>>: {frame_too_large,%d,%d}", buf[0], size, maxPayload)}
+	return frameFault(buf[0], nil, fmt.Sprintf("{frame_too_large,%d,%d}", size, maxPayload))
 }
 
 func badFrameEnd(frame []byte) error {
-	payload := frame[frameHead : len(frame)-1]
+	return frameFault(frame[0], frame[frameHead:len(frame)-1], fmt.Sprintf("{invalid_frame_end_marker,%d}", frame[len(frame)-1]))
+}
+
+// Unknown is the error of a frame whose type the protocol does not have.
+func Unknown(f Frame) *Error { return frameFault(byte(f.Type), f.Payload, "unknown_frame") }
+
+// Unexpected is the error of a frame that has no business where it came.
+func Unexpected(f Frame) *Error {
+	return &Error{Code: UnexpectedFrame, Text: describeFrame(byte(f.Type), f.Payload)}
+}
+
+func frameFault(typ byte, payload []byte, what string) *Error {
+	return &Error{Code: FrameError, Text: describeFrame(typ, payload) + ": " + what}
+}
+
+// describeFrame shows a frame as RabbitMQ's error texts do.
+func describeFrame(typ byte, payload []byte) string {
 	which := "all"
 	if len(payload) > snippet {
-		which = "first 16"
+		which, payload = "first 16", payload[:snippet]
 	}
-	return &Error{Code: FrameError, Text: fmt.Sprintf("type %d, %s octets = %s: {invalid_frame_end_marker,%d}",
-		frame[0], which, octets(payload, snippet), frame[len(frame)-1])}
+	return fmt.Sprintf("type %d, %s octets = %s", typ, which, printable(payload))
 }
 
 // snippet is how much of a bad payload an error text shows.

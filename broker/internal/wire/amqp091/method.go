@@ -29,7 +29,7 @@ type Method interface {
 // the protocol does not have: its String is then empty.
 func SplitMethod(payload []byte) (MethodID, []byte, error) {
 	if len(payload) < 4 {
-		return 0, nil, &Error{Code: FrameError, Text: "cannot decode " + octets(payload, snippet) + ": a method needs 4 octets"}
+		return 0, nil, Unknown(Frame{Type: FrameMethod, Payload: payload})
 	}
 	return MethodID(binary.BigEndian.Uint32(payload)), payload[4:], nil
 }
