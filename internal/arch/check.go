@@ -77,7 +77,7 @@ func (c *checker) folder(d *folder) {
 		return
 	}
 	pkg := c.types.check(d, room.Pure)
-	c.globals(d, pkg)
+	c.globals(d, room, pkg)
 	if room.Pure {
 		c.order(d, pkg)
 	}

@@ -32,6 +32,8 @@ type Room struct {
 	TestMay []string
 	// Modules lists the third-party modules, by prefix, that the room may import. None: the standard library only.
 	Modules []string
+	// Globals lists the package-level variables that may hold state. Each is an exception to law 4 and gives its reason in the plan.
+	Globals []string
 }
 
 // room finds the room that holds folder.

@@ -9,7 +9,9 @@ var Warren = Plan{
 		{Folder: "zmq/internal/pattern/...", Pure: true, May: []string{"zmq/internal/pattern/...", "zmq/internal/zmtp"}},
 		{Folder: "zmq/internal/transport/...", May: []string{"zmq/internal/transport/..."}, Modules: []string{"golang.org/x"}},
 		{Folder: "zmq/zmqtest", May: []string{"zmq"}},
-		{Folder: "zmq", May: []string{"zmq/internal/..."}, TestMay: []string{"zmq/zmqtest"}, Modules: []string{"golang.org/x"}},
+		{Folder: "zmq", May: []string{"zmq/internal/..."}, TestMay: []string{"zmq/zmqtest"}, Modules: []string{"golang.org/x"},
+			Globals: []string{"processInproc"}, // inproc names are the process's by their specification; Options.Inproc gives others
+		},
 
 		// The second tower: the broker. At its foot stand the pure rooms.
 		{Folder: "broker/internal/wire/*/protocolgen"}, // writes the codec; runs in a test only
