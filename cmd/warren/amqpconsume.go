@@ -89,7 +89,7 @@ func (c *amqpConsumeCmd) consume(ctx context.Context, channel *amqp.Channel, out
 	if err := channel.Qos(prefetch, 0, false); err != nil {
 		return err
 	}
-	deliveries, err := channel.Consume(queue, "", false, false, false, false, nil)
+	deliveries, err := channel.Consume(queue, consumerTag, false, false, false, false, nil)
 	if err != nil {
 		return err
 	}
@@ -135,9 +135,15 @@ func (c *amqpConsumeCmd) consume(ctx context.Context, channel *amqp.Channel, out
 	return finish(channel, last, printed > acked)
 }
 
-// finish acknowledges everything up to last, if something is left to acknowledge, and closes the channel, whose answer
-// says that the broker has read the acknowledgements.
+// consumerTag names the one consumer of a channel.
+const consumerTag = "warren"
+
+// finish ends the consumer, so that the last acknowledgements bring no new messages, acknowledges everything up to last,
+// if something is left to acknowledge, and closes the channel, whose answer says that the broker has read all that.
 func finish(channel *amqp.Channel, last uint64, left bool) error {
+	if err := channel.Cancel(consumerTag, false); err != nil {
+		return err
+	}
 	if left {
 		if err := channel.Ack(last, true); err != nil {
 			return err

@@ -32,7 +32,8 @@ func TestMain(m *testing.M) {
 // there are
 //
 //	start NAME ARGS...  runs warren in the background until it is ready (or bound), with $NAME.in as its input if there
-//	                    is such a file, and sets $NAME, $NAME2, ... to the addresses that it listens on
+//	                    is such a file, and sets $NAME, $NAME2, ... to the addresses that it listens on (those of
+//	                    echo serve without "echo+")
 //	stop NAME           asks it to end and expects exit code 0; its output is then in NAME.out and NAME.err
 //	finish NAME         waits until it ends by itself, and is like stop otherwise
 //	peer NAME KIND      runs a server that is not warren (peers_test.go) and sets $NAME to its address
@@ -94,6 +95,7 @@ func cmdStart(ts *testscript.TestScript, neg bool, args []string) {
 		<-exited
 	})
 	running(ts)[name] = p
+
 	// A server says "ready" on its standard output, after its banner; a socket says where it is bound. One that binds
 	// nowhere of its own choice says nothing, and needs no waiting either, because ZeroMQ waits.
 	isServer := args[1] == "serve" || args[1] == "echo"
@@ -107,15 +109,21 @@ func cmdStart(ts *testscript.TestScript, neg bool, args []string) {
 		if !strings.HasPrefix(p.out.text(), "ready\n") {
 			ts.Fatalf("warren %s is not ready: %s", strings.Join(args[1:], " "), p.err.text())
 		}
-	case strings.Contains(strings.Join(args, " "), ":0"):
-		said = p.err.wait(func(text string) bool { return listening.MatchString(text) && strings.HasSuffix(text, "\n") })
+	default:
+		open := 0
+		for _, arg := range args {
+			if strings.HasSuffix(arg, ":0") {
+				open++
+			}
+		}
+		said = p.err.wait(func(text string) bool { return len(listening.FindAllString(text, -1)) == open && (open == 0 || strings.HasSuffix(text, "\n")) })
 	}
 	for i, found := range listening.FindAllStringSubmatch(said, -1) {
 		variable := name
 		if i > 0 {
 			variable += string(rune('1' + i))
 		}
-		ts.Setenv(variable, found[1])
+		ts.Setenv(variable, strings.TrimPrefix(found[1], "echo+"))
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -132,6 +133,38 @@ func (f *CountFlag) Validate() error {
 type LingerFlag struct {
 	Linger time.Duration `default:"-1s" placeholder:"DURATION" help:"How long to wait at the end for peers to take what has not been sent yet; below 0 waits for ever. Default: for ever."`
 }
+
+// options are those of a socket that lingers. The package counts differently: there, 0 is a default and below 0 is none.
+func (f *LingerFlag) options() *zmq.Options {
+	switch {
+	case f.Linger < 0:
+		return &zmq.Options{Linger: 100 * 365 * 24 * time.Hour}
+	case f.Linger == 0:
+		return &zmq.Options{Linger: -1}
+	}
+	return &zmq.Options{Linger: f.Linger}
+}
+
+// closeAfter closes s after its use has ended with err, waiting for what is still to be sent as long as --linger says
+// and nobody interrupts.
+func closeAfter(ctx context.Context, s io.Closer, err error) error {
+	closed := make(chan error, 1)
+	go func() { closed <- s.Close() }()
+	select {
+	case closeErr := <-closed:
+		return cmp.Or(err, closeErr)
+	case <-ctx.Done():
+	}
+	select {
+	case closeErr := <-closed:
+		return cmp.Or(err, closeErr)
+	case <-time.After(lingerAfterInterrupt):
+		return cmp.Or(err, errors.New("interrupted before everything was sent"))
+	}
+}
+
+// lingerAfterInterrupt is how long an interrupted command still tries to send.
+const lingerAfterInterrupt = time.Second
 
 // TimeoutFlag is for the sockets that receive.
 type TimeoutFlag struct {

@@ -40,10 +40,15 @@ const idleInput = 100 * time.Millisecond
 // exchange attaches s, sends lines and prints messages, both as they come. parse and format translate between a line's
 // parts and a message's.
 func (f *DuplexFlags) exchange(ctx context.Context, s duplexSocket, std stdio, parse, format func(zmq.Message) (zmq.Message, error)) error {
-	defer s.Close()
-	if err := f.attach(ctx, s, std); err != nil {
-		return err
+	err := f.attach(ctx, s, std)
+	if err == nil {
+		err = f.converse(ctx, s, std, parse, format)
 	}
+	return closeAfter(ctx, s, err)
+}
+
+// converse is exchange on a socket that is attached.
+func (f *DuplexFlags) converse(ctx context.Context, s duplexSocket, std stdio, parse, format func(zmq.Message) (zmq.Message, error)) error {
 	// The receiver ends with the command, and the command waits for no line once it has ended.
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -132,7 +137,7 @@ warren zmq pair --connect tcp://127.0.0.1:5555
 
 // Run sends and receives.
 func (c *zmqPairCmd) Run(ctx context.Context, std stdio) error {
-	return c.exchange(ctx, zmq.NewPair(&zmq.Options{Linger: c.Linger}), std, asIs, asIs)
+	return c.exchange(ctx, zmq.NewPair(c.options()), std, asIs, asIs)
 }
 
 type zmqDealerCmd struct {
@@ -163,7 +168,7 @@ func (c *zmqDealerCmd) Validate() error {
 
 // Run sends and receives.
 func (c *zmqDealerCmd) Run(ctx context.Context, std stdio) error {
-	options := &zmq.Options{Linger: c.Linger}
+	options := c.options()
 	if c.ID != "" {
 		options.RoutingID = []byte(c.ID)
 	}
@@ -200,7 +205,7 @@ func (c *zmqRouterCmd) Run(ctx context.Context, std stdio) error {
 		m[0] = []byte(formatRoutingID(m[0], separator))
 		return m, nil
 	}
-	return c.exchange(ctx, zmq.NewRouter(&zmq.Options{Linger: c.Linger}), std, parse, format)
+	return c.exchange(ctx, zmq.NewRouter(c.options()), std, parse, format)
 }
 
 // formatRoutingID writes id as text where that can be read back, else as 0x and hexadecimal digits.

@@ -29,12 +29,12 @@ warren zmq push --connect tcp://127.0.0.1:5555 --connect tcp://127.0.0.1:5557 < 
 
 // Run sends.
 func (c *zmqPushCmd) Run(ctx context.Context, std stdio) error {
-	s := zmq.NewPush(&zmq.Options{Linger: c.Linger})
-	defer s.Close()
-	if err := c.attach(ctx, s, std); err != nil {
-		return err
+	s := zmq.NewPush(c.options())
+	err := c.attach(ctx, s, std)
+	if err == nil {
+		err = sendLines(ctx, s, &c.PartsFlags, c.Count, std.in)
 	}
-	return sendLines(ctx, s, &c.PartsFlags, c.Count, std.in)
+	return closeAfter(ctx, s, err)
 }
 
 type zmqPullCmd struct {
@@ -103,11 +103,21 @@ func (c *zmqPubCmd) Validate() error {
 
 // Run publishes on an XPUB socket, which is a PUB socket that says who subscribes.
 func (c *zmqPubCmd) Run(ctx context.Context, std stdio) error {
-	s := zmq.NewXPub(&zmq.Options{Linger: c.Linger})
-	defer s.Close()
-	if err := c.attach(ctx, s, std); err != nil {
-		return err
+	options := c.options()
+	options.XPubVerbose = true // every subscription counts, not every prefix
+	s := zmq.NewXPub(options)
+	err := c.attach(ctx, s, std)
+	if err == nil {
+		err = c.awaitSubscriptions(ctx, s)
 	}
+	if err == nil {
+		err = sendLines(ctx, s, &c.PartsFlags, c.Count, std.in)
+	}
+	return closeAfter(ctx, s, err)
+}
+
+// awaitSubscriptions returns when --wait subscriptions have come, or when ctx is interrupted.
+func (c *zmqPubCmd) awaitSubscriptions(ctx context.Context, s *zmq.XPub) error {
 	for subscribed := 0; subscribed < c.Wait; {
 		m, err := s.Recv(ctx)
 		switch {
@@ -117,11 +127,9 @@ func (c *zmqPubCmd) Run(ctx context.Context, std stdio) error {
 			return err
 		case len(m) == 1 && len(m[0]) > 0 && m[0][0] == 1:
 			subscribed++
-		case len(m) == 1 && len(m[0]) > 0 && m[0][0] == 0:
-			subscribed--
 		}
 	}
-	return sendLines(ctx, s, &c.PartsFlags, c.Count, std.in)
+	return nil
 }
 
 type zmqSubCmd struct {

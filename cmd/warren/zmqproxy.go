@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -44,7 +43,7 @@ type proxySocket interface {
 
 // Run carries messages until ctx ends.
 func (c *zmqProxyCmd) Run(ctx context.Context, std stdio) error {
-	options := &zmq.Options{Linger: c.Linger}
+	options := c.options()
 	var front, back proxySocket
 	switch c.Kind {
 	case "forwarder":
@@ -54,8 +53,12 @@ func (c *zmqProxyCmd) Run(ctx context.Context, std stdio) error {
 	default:
 		front, back = zmq.NewRouter(options), zmq.NewDealer(options)
 	}
-	defer front.Close()
-	defer back.Close()
+	capture := zmq.NewPub(options)
+	return closeAfter(ctx, capture, closeAfter(ctx, back, closeAfter(ctx, front, c.carry(ctx, front, back, capture, std))))
+}
+
+// carry attaches the sockets and carries messages until ctx ends.
+func (c *zmqProxyCmd) carry(ctx context.Context, front, back proxySocket, pub *zmq.Pub, std stdio) error {
 	if err := attachEach(ctx, "frontend", front, c.Frontend, std); err != nil {
 		return err
 	}
@@ -64,14 +67,12 @@ func (c *zmqProxyCmd) Run(ctx context.Context, std stdio) error {
 	}
 	var capture zmq.Sender
 	if len(c.Capture) > 0 {
-		pub := zmq.NewPub(options)
-		defer pub.Close()
 		if err := attachEach(ctx, "capture", pub, c.Capture, std); err != nil {
 			return err
 		}
 		capture = pub
 	}
-	if err := zmq.Proxy(ctx, front, back, capture); err != nil && !errors.Is(err, context.Canceled) {
+	if err := zmq.Proxy(ctx, front, back, capture); ctx.Err() == nil {
 		return err
 	}
 	return nil

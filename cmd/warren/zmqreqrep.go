@@ -92,29 +92,30 @@ warren zmq rep --bind ipc:///tmp/date.sock --exec 'xargs date +%F -d'
 
 // Run answers.
 func (c *zmqRepCmd) Run(ctx context.Context, std stdio) error {
-	s := zmq.NewRep(&zmq.Options{Linger: c.Linger})
-	defer s.Close()
-	if err := c.attach(ctx, s, std); err != nil {
-		return err
+	s := zmq.NewRep(c.options())
+	err := c.attach(ctx, s, std)
+	if err == nil {
+		err = c.answer(ctx, s, std)
 	}
+	return closeAfter(ctx, s, err)
+}
+
+// answer answers --count requests, or until ctx is interrupted.
+func (c *zmqRepCmd) answer(ctx context.Context, s *zmq.Rep, std stdio) error {
 	for range limitOr(c.Count) {
 		request, err := s.Recv(ctx)
-		if err != nil {
-			if ctx.Err() != nil {
-				return nil
+		if err == nil {
+			reply := request.Message
+			if c.Exec != "" {
+				reply, err = c.ask(ctx, request.Message, std.err)
 			}
-			return err
-		}
-		answer := request.Message
-		if c.Exec != "" {
-			if answer, err = c.ask(ctx, request.Message, std.err); err != nil {
-				return err
+			if err == nil {
+				err = request.Reply(ctx, reply)
 			}
 		}
-		if err := request.Reply(ctx, answer); err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
+		if ctx.Err() != nil {
+			return nil
+		} else if err != nil {
 			return err
 		}
 	}
