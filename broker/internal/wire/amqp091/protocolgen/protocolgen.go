@@ -7,6 +7,8 @@ package protocolgen
 import (
 	"fmt"
 	"go/format"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -63,8 +65,8 @@ func Generate(table string) (map[string][]byte, error) {
 		sources[c.name+"_gen.go"] = emitClass(c)
 	}
 	files := make(map[string][]byte, len(sources))
-	for name, body := range sources {
-		src, err := format.Source([]byte(preamble + body))
+	for _, name := range slices.Sorted(maps.Keys(sources)) {
+		src, err := format.Source([]byte(preamble + sources[name]))
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
