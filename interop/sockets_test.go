@@ -1,7 +1,6 @@
 package interop
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"slices"
@@ -385,20 +384,62 @@ func drain(t testing.TB, alice, bob, carol *lab.Process) {
 	carol.Expect("received yes")
 }
 
-// Lines and a queue: what netcat says is consumed by AMQP, and what AMQP
-// publishes is shared out among the netcats.
+// Lines and a queue: every client both fills the queue and works on it, and
+// so does AMQP; each line is worked on once.
 func TestSocketsNetcatOnAQueueWithAMQP(t *testing.T) {
 	nc := lab.NeedCommand(t, "nc")
 	lab.NeedPython(t, "pika")
 	queue, amqp := lab.Addr(t), lab.Addr(t)
 	lab.Serve(t, "amqp://"+amqp, "queue+tcp://"+queue+"?queue=jobs")
 	url := "amqp://guest:guest@" + amqp + "/"
+	put := []string{lab.Path("interop/peers/pika/put.py"), "--url", url, "--queue", "jobs"}
 
-	// Netcat speaks and is gone before anybody consumes. It half-closes, and
-	// the lines must all be in the queue.
-	lab.MustRun(t, []byte("job 1\njob 2\njob 3\n"), nc, append([]string{"-q", "1"}, hostPort(queue)...)...)
-	got := lab.MustRun(t, nil, lab.Python, lab.Path("interop/peers/pika/get.py"), "--url", url, "--queue", "jobs", "3")
-	if want := "job 1\njob 2\njob 3\n"; !bytes.Equal(got, []byte(want)) {
-		t.Errorf("consumed %q, want %q", got, want)
+	var want []string
+	for n := range 60 {
+		want = append(want, fmt.Sprintf("job %02d", n))
+	}
+	early, late := want[:30], want[30:]
+
+	// What AMQP published before anybody was there waits in the queue.
+	lab.MustRun(t, []byte(strings.Join(early, "\n")+"\n"), lab.Python, put...)
+	alice := lab.Start(t, nc, hostPort(queue)...)
+	for _, job := range early {
+		alice.Expect(job)
+	}
+
+	bob := lab.Start(t, nc, hostPort(queue)...)
+	bob.Say(late[0])
+	// One of the two has it; then both are at the queue for certain.
+	got := map[string][]string{}
+	take := func(name string, p *lab.Process, wait time.Duration) {
+		for {
+			line, ok := p.LineWithin(wait)
+			if !ok {
+				return
+			}
+			got[name] = append(got[name], line)
+		}
+	}
+	for n := 0; n == 0; n = len(got["alice"]) + len(got["bob"]) {
+		take("alice", alice, 50*time.Millisecond)
+		take("bob", bob, 50*time.Millisecond)
+	}
+	for _, job := range late[1:] {
+		bob.Say(job)
+	}
+	for deadline := time.Now().Add(lab.Patience); len(got["alice"])+len(got["bob"]) < len(late) && time.Now().Before(deadline); {
+		take("alice", alice, 50*time.Millisecond)
+		take("bob", bob, 50*time.Millisecond)
+	}
+	for name, lines := range got {
+		if !slices.IsSorted(lines) {
+			t.Errorf("%s got jobs out of their order: %q", name, lines)
+		}
+	}
+	all := slices.Concat(got["alice"], got["bob"])
+	slices.Sort(all)
+	compare(t, "jobs done by the two", all, late)
+	if len(got["alice"]) == 0 || len(got["bob"]) == 0 {
+		t.Errorf("the work was not shared: alice %d, bob %d", len(got["alice"]), len(got["bob"]))
 	}
 }
