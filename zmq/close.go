@@ -1,0 +1,116 @@
+package zmq
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/warrenmq/warren/zmq/internal/transport"
+)
+
+// Close closes the socket. Calls that wait end with [ErrClosed], listeners
+// close, and messages that are queued are written, also to peers that have to
+// be connected first, for as long as Options.Linger allows. Then connections
+// are closed. Close returns when nothing of the socket is left; its error is
+// always nil, and a second Close waits for the first.
+func (s *socket) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), s.opts.Linger)
+	defer cancel()
+	if err := s.Shutdown(ctx); err != nil {
+		s.opts.Logger.Warn("the socket was closed with messages in its queues", "reason", err)
+	}
+	return nil
+}
+
+// Shutdown is Close with ctx in place of Options.Linger. It returns an error
+// if messages had to be dropped because ctx ended.
+func (s *socket) Shutdown(ctx context.Context) error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		<-s.gone
+		return nil
+	}
+	s.closed = true
+	endpoints := s.endpoints
+	s.endpoints = nil
+	for _, nc := range s.halfOpen {
+		_ = nc.Close()
+	}
+	s.halfOpen = nil
+	s.senders.wakeAll()
+	s.receivers.wakeAll()
+	s.unlock()
+
+	for _, ep := range endpoints {
+		switch {
+		case ep.pipe != nil:
+		case ep.addr.Scheme == transport.Inproc:
+			s.opts.Inproc.unlisten(s, ep.addr.Addr)
+		default:
+			ep.cancel()
+		}
+	}
+	var err error
+	if left := awaitFlushed(ctx, s.allPipes()); left > 0 {
+		err = fmt.Errorf("zmq: messages for %d peers were dropped: %w", left, ctx.Err())
+	}
+	for _, ep := range endpoints {
+		switch {
+		case ep.pipe == nil:
+		case ep.addr.Scheme == transport.Inproc:
+			s.opts.Inproc.forget(ep.addr.Addr, ep.pipe)
+		default:
+			ep.cancel()
+		}
+	}
+	for _, p := range s.allPipes() {
+		p.hangUp("the socket was closed")
+	}
+	s.running.Wait()
+	close(s.gone)
+	return err
+}
+
+// allPipes returns the socket's pipes.
+func (s *socket) allPipes() []*pipe {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := make([]*pipe, 0, len(s.pipes))
+	for p := range s.pipes {
+		list = append(list, p)
+	}
+	return list
+}
+
+// awaitFlushed waits until all that is queued for these peers is written, or
+// ctx ends; then it returns for how many it was not.
+func awaitFlushed(ctx context.Context, pipes []*pipe) (left int) {
+	for _, p := range pipes {
+		done := p.out.flushed()
+		select {
+		case <-done:
+			continue
+		default:
+		}
+		select {
+		case <-done:
+		case <-ctx.Done():
+			left++
+		}
+	}
+	return left
+}
+
+// hangUp ends p's connection. An inproc peer that was dialed is dialed again,
+// unless that has been ended too.
+func (p *pipe) hangUp(reason string) {
+	p.s.mu.Lock()
+	c := p.conn
+	p.s.mu.Unlock()
+	switch {
+	case c != nil:
+		c.fail(ErrClosed)
+	case p.room == nil:
+		p.hangUpInproc(reason)
+	}
+}

@@ -1,0 +1,429 @@
+package zmq
+
+import (
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/warrenmq/warren/zmq/internal/zmtp"
+)
+
+// A conn is one connection whose handshake is done. It reads in the goroutine
+// that serves it. It writes in whichever goroutine holds its write token:
+//
+// The token is free while the pipe's queue says that its consumer is asleep.
+// Who takes that mark away holds the token, and ends by giving it back in
+// flush, or by finding that the connection has ended. So a connection with
+// nothing to write has no goroutine for it, and a sender may write itself.
+type conn struct {
+	p   *pipe
+	nc  net.Conn
+	raw syscall.RawConn // nil where a write that does not wait is not to be had
+
+	failing sync.Once
+	dead    chan struct{} // closed by fail
+	err     error         // why; set before dead is closed
+
+	// Owned by p.out.mu.
+	minor   byte          // the peer's version, for announcements
+	control []byte        // commands to be sent before all else
+	broken  bool          // nobody holds the token and nobody will
+	quit    chan struct{} // closed when broken is set, if stop waits for it
+
+	// Owned by the holder of the token.
+	commands []byte    // taken from control
+	batch    []segment // taken from the queue
+	at       int       // the segment that is being written
+	off      int       // how much of it, or of commands, is written
+	idleFrom time.Duration
+	try      tryWrite
+
+	born time.Time
+	beat heartbeat
+}
+
+// maxPongs bounds the answers to PINGs that wait for a peer that does not
+// read, in bytes.
+const maxPongs = 1 << 10
+
+// errEnd is the reason for the end of a connection that the peer closed.
+var errEnd = errors.New("the peer closed the connection")
+
+func newConn(p *pipe, nc net.Conn, minor byte) *conn {
+	c := &conn{p: p, nc: nc, minor: minor, dead: make(chan struct{}), born: time.Now(), idleFrom: -time.Hour}
+	c.try.init(c)
+	return c
+}
+
+// fail ends the connection. The first reason is kept.
+func (c *conn) fail(reason error) {
+	c.failing.Do(func() {
+		c.err = reason
+		close(c.dead)
+		_ = c.nc.Close()
+	})
+}
+
+// stop waits until nobody writes any more. The connection has failed.
+func (c *conn) stop() {
+	q := c.p.out
+	q.mu.Lock()
+	if q.asleep {
+		q.asleep = false
+		c.broken = true
+	}
+	if c.broken {
+		q.writer = nil
+		q.signalDrained()
+		q.mu.Unlock()
+		return
+	}
+	c.quit = make(chan struct{})
+	q.mu.Unlock()
+	<-c.quit
+	q.mu.Lock()
+	q.writer = nil
+	q.signalDrained()
+	q.mu.Unlock()
+}
+
+// announce queues a subscription or its end. wake tells that the caller now
+// holds the token.
+func (c *conn) announce(prefix string, on bool) (wake bool) {
+	q := c.p.out
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	c.control = zmtp.AppendSubscription(c.control, prefix, on, c.minor)
+	wake = q.asleep
+	q.asleep = false
+	return wake
+}
+
+// command queues a heartbeat, unless many wait already, and has it written.
+func (c *conn) command(b []byte) {
+	q := c.p.out
+	q.mu.Lock()
+	wake := q.asleep
+	if q.writer == c && len(c.control) < maxPongs {
+		c.control = append(c.control, b...)
+		q.asleep = false
+	} else {
+		wake = false
+	}
+	q.mu.Unlock()
+	if wake {
+		go c.flush()
+	}
+}
+
+// flush writes until nothing is left, then gives the token back.
+func (c *conn) flush() {
+	for c.write() && c.next() {
+	}
+}
+
+// next takes what is to be written. It returns false when there is nothing;
+// then the token is given back.
+func (c *conn) next() bool {
+	now := time.Since(c.born)
+	q := c.p.out
+	q.mu.Lock()
+	select {
+	case <-c.dead:
+		c.surrender()
+		q.mu.Unlock()
+		return false
+	default:
+	}
+	var wake bool
+	c.commands, c.control = c.control, c.commands[:0]
+	c.batch, wake = q.take(c.batch[:0])
+	c.at, c.off = 0, 0
+	found := len(c.commands) > 0 || len(c.batch) > 0
+	if !found {
+		c.idleFrom = now
+		q.asleep = true
+		q.signalDrained()
+	}
+	q.mu.Unlock()
+	if wake {
+		c.p.writable()
+	}
+	return found
+}
+
+// surrender gives the token up for good. What was not written is put back for
+// the next connection, except for a message of which a part was. Called with
+// p.out.mu held.
+func (c *conn) surrender() {
+	q := c.p.out
+	if c.at < len(c.batch) && len(c.commands) == 0 {
+		s := &c.batch[c.at]
+		rest, passed := zmtp.Remainder(s.buf, c.off)
+		s.buf = rest
+		s.messages -= passed
+		if s.messages == 0 {
+			c.at++
+		}
+	}
+	q.giveBack(c.batch[c.at:])
+	c.batch, c.at = nil, 0
+	c.broken = true
+	if c.quit != nil {
+		close(c.quit)
+	}
+}
+
+// write writes what next took, from where it stands. It returns false when
+// the connection broke; then the token is given up.
+func (c *conn) write() bool {
+	for {
+		b := c.pending()
+		if b == nil {
+			return true
+		}
+		n, err := c.nc.Write(b)
+		c.wrote(n)
+		if err != nil {
+			c.fail(err)
+			c.p.out.mu.Lock()
+			c.surrender()
+			c.p.out.mu.Unlock()
+			return false
+		}
+	}
+}
+
+// pending returns the next bytes to be written, nil when all are.
+func (c *conn) pending() []byte {
+	if len(c.commands) > 0 {
+		return c.commands[c.off:]
+	}
+	if c.at < len(c.batch) {
+		return c.batch[c.at].buf[c.off:]
+	}
+	return nil
+}
+
+// wrote moves on by n bytes within what pending returned.
+func (c *conn) wrote(n int) {
+	c.off += n
+	if len(c.commands) > 0 {
+		if c.off == len(c.commands) {
+			c.commands, c.off = c.commands[:0], 0
+		}
+		return
+	}
+	if s := &c.batch[c.at]; c.off == len(s.buf) {
+		if s.base != nil {
+			c.p.out.pool.put(s.base)
+		}
+		*s = segment{}
+		c.at++
+		c.off = 0
+	}
+}
+
+// burstGap is how long a connection must have been idle for its sender to
+// write by itself. In a burst of messages the sender is better off leaving
+// them to a goroutine, which takes many at a time; a message after a pause is
+// better written at once, without a goroutine switch.
+const burstGap = 10 * time.Microsecond
+
+// flushAtOnce does what flush does, if it can be done without waiting. It
+// returns false when the work is for flush; the token stays with the caller.
+func (c *conn) flushAtOnce() bool {
+	if c.raw == nil || time.Since(c.born)-c.idleFrom < burstGap {
+		return false
+	}
+	for c.next() {
+		for b := c.pending(); b != nil; b = c.pending() {
+			n := c.try.write(b)
+			c.wrote(n)
+			if n < len(b) {
+				return false // full, or failed: flush will see
+			}
+		}
+	}
+	return true
+}
+
+// read reads messages into the pipe until the connection ends. left is what
+// came with the handshake.
+func (c *conn) read(left []byte) error {
+	r := reader{
+		c: c,
+		d: zmtp.Decoder{
+			MaxMessage:    c.p.s.opts.MaxMessageSize,
+			Subscriptions: c.p.in.subscriptions,
+		},
+		buf: append(c.p.s.pool.get(max(len(left), smallBuffer)), left...),
+	}
+	for {
+		if err := r.decode(); err != nil {
+			return err
+		}
+		if err := r.fill(); err != nil {
+			if err == io.EOF {
+				return errEnd
+			}
+			return err
+		}
+	}
+}
+
+// A reader cuts what a connection reads into segments. All of a buffer's
+// messages go into the queue in place; when the last of them go, the part of
+// a message that remains moves on to the next buffer.
+type reader struct {
+	c     *conn
+	d     zmtp.Decoder
+	buf   []byte
+	start int  // of what is not in the queue yet
+	given bool // a part of buf is in the queue
+	big   bool // reads fill small buffers
+	quiet int  // small reads in a row
+}
+
+// quietReads is how many small reads make a connection a quiet one.
+const quietReads = 16
+
+// fill reads once, and gets a buffer with room for it first.
+func (r *reader) fill() error {
+	need := r.d.Need // what the next frame takes, if that is known
+	end := cap(r.buf)
+	if need > largeBuffer && need < end {
+		end = need // so that one large message has its buffer alone
+	}
+	if len(r.buf) == end {
+		r.grow()
+		end = cap(r.buf)
+	}
+	n, err := r.c.nc.Read(r.buf[len(r.buf):end])
+	if n == 0 && err != nil {
+		return err
+	}
+	r.c.beat.heard()
+	r.big = r.big || len(r.buf)+n == end
+	if n > smallBuffer/2 {
+		r.quiet = 0
+	} else if r.quiet++; r.quiet >= quietReads {
+		r.big = false
+	}
+	r.buf = r.buf[:len(r.buf)+n]
+	return nil
+}
+
+// grow moves an unfinished message into a larger buffer: one that it fits in,
+// if its size is known, but never more than twice what has come of it and a
+// large buffer, so that an announcement alone costs nothing.
+func (r *reader) grow() {
+	have := len(r.buf)
+	size := max(2*have, largeBuffer)
+	if need := r.d.Need; need > have {
+		size = min(max(need, smallBuffer), max(2*have, 16*largeBuffer))
+	}
+	if size <= largeBuffer {
+		size = largeBuffer
+	}
+	next := append(r.c.p.in.pool.get(size), r.buf...)
+	r.c.p.in.pool.put(r.buf)
+	r.buf = next
+}
+
+// decode puts all whole messages into the queue, and waits for room in it
+// where it must. Afterwards buf begins with the first unfinished message and
+// is the reader's alone.
+func (r *reader) decode() error {
+	for {
+		room, err := r.c.awaitRoom()
+		if err != nil {
+			return err
+		}
+		for {
+			command, err := r.d.Scan(r.buf[r.start:], room)
+			if err != nil {
+				return err
+			}
+			if command == nil {
+				break
+			}
+			if err := r.c.obey(command); err != nil {
+				return err
+			}
+		}
+		more := r.d.Messages == room
+		r.give(!more)
+		if !more {
+			return nil
+		}
+	}
+}
+
+// give puts the messages that were found into the queue. last tells that only
+// an unfinished message follows.
+func (r *reader) give(last bool) {
+	end := r.start + r.d.End
+	s := segment{buf: r.buf[r.start:end], messages: r.d.Messages}
+	need := max(r.d.Need-r.d.End, 0)
+	r.d.Consume()
+	r.d.Need = need
+	if last {
+		tail := r.buf[end:]
+		switch {
+		case s.messages == 0 && !r.given:
+			// Nothing of this buffer is used elsewhere: it can be used on.
+			r.buf = r.buf[:copy(r.buf, tail)]
+		default:
+			s.owned = s.messages == 1 && !r.given && len(tail) == 0 && cap(r.buf) > largeBuffer
+			if !s.owned && cap(r.buf) <= largeBuffer {
+				s.base = r.buf
+			}
+			size := smallBuffer
+			if r.big {
+				size = largeBuffer
+			}
+			r.buf = append(r.c.p.in.pool.get(max(size, len(tail))), tail...)
+		}
+		r.start, r.given = 0, false
+	} else {
+		r.start, r.given = end, true
+	}
+	if (s.messages > 0 || s.base != nil) && r.c.p.in.put(s) {
+		r.c.p.readable()
+	}
+}
+
+// awaitRoom returns how many messages the pipe has room for, and waits until
+// that is one at least.
+func (c *conn) awaitRoom() (int, error) {
+	for {
+		if n := c.p.in.room(); n > 0 {
+			return n, nil
+		}
+		c.beat.pause(true)
+		select {
+		case <-c.p.room:
+			c.beat.pause(false)
+		case <-c.dead:
+			return 0, c.err
+		}
+	}
+}
+
+// obey acts on a command. Those that are not known are ignored, as libzmq
+// does.
+func (c *conn) obey(command []byte) error {
+	h, ok, err := zmtp.ParseHeartbeat(command)
+	if err != nil {
+		return err
+	}
+	if ok && h.Ping {
+		c.command(zmtp.AppendPong(nil, h.Context))
+		c.beat.promised(time.Duration(h.TTL) * 100 * time.Millisecond)
+	}
+	return nil
+}

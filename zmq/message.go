@@ -1,0 +1,107 @@
+package zmq
+
+import (
+	"bytes"
+	"context"
+	"iter"
+
+	"github.com/warrenmq/warren/zmq/internal/pattern"
+)
+
+// A Message is the frames of one message, one at least, any of which may be
+// empty. Messages are atomic: a peer gets all frames or none.
+//
+// A call to Send copies what it is given before it returns. What a Recv
+// returns belongs to its caller.
+type Message [][]byte
+
+// A Sender sends messages, from any goroutine.
+type Sender interface {
+	Send(ctx context.Context, m Message) error
+}
+
+// A Receiver receives messages, in any goroutine.
+type Receiver interface {
+	Recv(ctx context.Context) (Message, error)
+}
+
+// messages is Messages of every socket that receives.
+func messages(ctx context.Context, r Receiver) iter.Seq2[Message, error] {
+	return func(yield func(Message, error) bool) {
+		for {
+			m, err := r.Recv(ctx)
+			if !yield(m, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// An arena hands out the memory of received messages from slabs, so that a
+// small message costs a small part of an allocation. The slabs belong to the
+// garbage collector: each lives as long as a message in it does. They are
+// small, and large bodies are not put there, so that a message that is kept
+// keeps little else alive.
+type arena struct {
+	bytes  []byte
+	frames [][]byte
+}
+
+const (
+	slabBytes  = 4 << 10
+	slabFrames = 64
+	largeBody  = 512 // bytes of a message that gets memory of its own
+)
+
+// take returns in's message in memory of its own.
+func (a *arena) take(in *pattern.In) Message {
+	size := 0
+	for _, f := range in.Frames {
+		size += len(f)
+	}
+	n := len(in.Frames)
+	if in.Owned {
+		m := make(Message, n)
+		copy(m, in.Frames)
+		if in.Prepended {
+			m[0] = bytes.Clone(m[0])
+		}
+		return m
+	}
+	if size > largeBody || n > slabFrames/4 {
+		m := make(Message, 0, n)
+		return cut(m, make([]byte, 0, size), in.Frames)
+	}
+	if len(a.bytes) < size || len(a.frames) < n {
+		// Both at once, so that a slab of frames points into one slab of bytes.
+		a.bytes = make([]byte, slabBytes)
+		a.frames = make([][]byte, slabFrames)
+	}
+	m := cut(a.frames[:0:n], a.bytes[:0:size], in.Frames)
+	a.frames, a.bytes = a.frames[n:], a.bytes[size:]
+	return m
+}
+
+// cut appends the frames to m, their bytes to mem.
+func cut(m Message, mem []byte, frames [][]byte) Message {
+	for _, f := range frames {
+		start := len(mem)
+		mem = append(mem, f...)
+		m = append(m, mem[start:len(mem):len(mem)])
+	}
+	return m
+}
+
+// copyInto makes m a copy of frames in the memory that m has already.
+func copyInto(m *Message, frames [][]byte) {
+	out := (*m)[:0]
+	for i, f := range frames {
+		if i < cap(out) {
+			out = out[:i+1]
+			out[i] = append(out[i][:0], f...)
+		} else {
+			out = append(out, bytes.Clone(f))
+		}
+	}
+	*m = out
+}
