@@ -81,6 +81,11 @@ type Options struct {
 	// such messages are dropped. Zero means false.
 	RouterMandatory bool
 
+	// XPubVerbose makes an XPub receive every subscription that comes, so that
+	// its user can count subscribers, and not only the first to each prefix.
+	// Cancellations are received as without it. Zero means false.
+	XPubVerbose bool
+
 	// ReqCorrelate makes a Req put an id in front of each request, which a
 	// Rep sends back with the reply. A request that is given up then costs no
 	// reconnect. Services built on a Router must expect the frame.

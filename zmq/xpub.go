@@ -20,7 +20,11 @@ type XPub struct{ *socket }
 
 // NewXPub returns a socket without peers. Nil options are the defaults.
 func NewXPub(o *Options) *XPub {
-	return &XPub{newSocket(zmtp.XPUB, o, func(o *Options) pattern.Core { return xpub.New(o.MaxSubscriptionBytes, false) })}
+	return &XPub{newSocket(zmtp.XPUB, o, func(o *Options) pattern.Core {
+		core := xpub.New(o.MaxSubscriptionBytes, false)
+		core.Verbose = o.XPubVerbose
+		return core
+	})}
 }
 
 // Send queues m for every peer that it matches. It never waits. It fails with

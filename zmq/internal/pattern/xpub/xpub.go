@@ -19,6 +19,11 @@ const maxNotes = 1 << 16
 type Core struct {
 	limit int64 // bytes of subscriptions of one peer
 	quiet bool
+
+	// Verbose notes every subscription, not only the first to its prefix.
+	// It is set before the first peer comes.
+	Verbose bool
+
 	out   brick.Distributor
 	in    brick.FairQueue
 	got   pattern.In
@@ -84,7 +89,7 @@ func (c *Core) take(p *pattern.Pipe) {
 		if !fits {
 			p.Reset("its subscriptions take more than MaxSubscriptionBytes")
 		}
-		if first {
+		if first || fits && c.Verbose {
 			c.note(1, prefix)
 		}
 	case ok:
