@@ -24,6 +24,8 @@ type layout struct {
 // the scenario is true before it says anything about Warren.
 var ends = [][2]implementation{
 	{libzmq, libzmq},
+	{libzmq, goAPI},
+	{goAPI, libzmq},
 	{libzmq, command},
 	{command, libzmq},
 }
