@@ -28,7 +28,7 @@ type Queue struct {
 }
 
 func newQueue(v *VHost, spec QueueSpec) *Queue {
-	return &Queue{vhost: v, spec: spec, bound: make(map[*Exchange]int), core: queue.New(new(queue.Memory))}
+	return &Queue{vhost: v, spec: spec, bound: make(map[*Exchange]int), core: queue.New(queue.NewMemory())}
 }
 
 // Name returns the queue's name.
@@ -227,5 +227,5 @@ func (q *Queue) close(b *Batch) {
 		}
 	}
 	q.consumers, q.exclusive = nil, nil
-	q.core = queue.New(new(queue.Memory)) // the old one's memory goes
+	q.core = queue.New(queue.NewMemory()) // the old one's memory goes
 }

@@ -9,7 +9,7 @@
 //
 // # Memory
 //
-// An entry is 24 bytes without pointers: the message itself lies in a [Store]. Entries stand in a ring that begins with
+// An entry is 20 bytes without pointers: the message itself lies in a [Store]. Entries stand in a ring that begins with
 // the oldest message still alive. A consumer that sits on one old message while millions pass would stretch that ring,
 // so such stragglers move into a small map and the ring goes on without them.
 //

@@ -5,9 +5,10 @@ type Ref struct {
 	Segment, Offset, Len uint32
 }
 
-// Store keeps the records of one queue. Memory, journal and segments on disk are behind the same four calls.
+// Store keeps the records of one queue. What keeps them in memory and what keeps them on disk look the same from here.
 type Store interface {
-	// Reserve makes room for a record of n bytes and returns the bytes to fill. They are valid until the next call.
+	// Reserve makes room for a record of n bytes, n being above 0, and returns the bytes to fill. They are valid until the
+	// next call.
 	Reserve(n int) (Ref, []byte)
 	// Read returns a record: a view that is valid until the next Reserve or Release.
 	Read(Ref) []byte
@@ -21,7 +22,7 @@ type Store interface {
 	Trim()
 }
 
-// Slot names a consumer of a queue. Slots are reused after Remove.
+// Slot names a consumer of a queue. A slot is used again after Remove, once nothing is out with the consumer that had it.
 type Slot uint32
 
 // NoSlot is no consumer: a message taken with Take belongs to nobody's credit.
@@ -68,7 +69,7 @@ type consumer struct {
 	out      uint32
 	prev     Slot // neighbours in the list of ready consumers
 	next     Slot
-	used     bool // the slot is taken
+	used     bool // it was added and not removed
 	noAck    bool
 	refused  bool // it said no and has not been woken since
 	listed   bool // it stands in the list
@@ -94,7 +95,7 @@ type Queue struct {
 	free      []Slot
 	first     Slot // of the ready consumers
 	last      Slot
-	active    int // consumers in all
+	active    int // consumers that were added and not removed
 }
 
 // New returns an empty queue over a store that holds nothing else.
@@ -102,7 +103,7 @@ func New(store Store) *Queue {
 	return &Queue{store: store, base: 1, head: 1, tail: 1, first: NoSlot, last: NoSlot}
 }
 
-// Ready returns how many messages wait for a consumer, Out how many are with one.
+// Ready returns how many messages wait for a consumer.
 func (q *Queue) Ready() int { return int(q.tail-q.head) + len(q.returned) }
 
 // Out returns how many messages are out for acknowledgement.
@@ -221,8 +222,8 @@ func (q *Queue) take(seq uint64, s Slot, done bool) {
 	q.keep(seq, e)
 }
 
-// Settle ends a delivery. It reports whether the message was out; one that was not (settled before, or the queue was
-// purged of it by a deletion) is left alone.
+// Settle ends a delivery. It reports whether the message was out; one that was not, because it was settled before or never
+// existed, is left alone.
 func (q *Queue) Settle(seq uint64, how Outcome) bool {
 	e := q.find(seq)
 	if e.state != out {
@@ -233,6 +234,9 @@ func (q *Queue) Settle(seq uint64, how Outcome) bool {
 	if s := e.slot; s != NoSlot {
 		c := &q.consumers[s]
 		c.out--
+		if !c.used && c.out == 0 {
+			q.free = append(q.free, s)
+		}
 		q.list(s)
 	}
 	if how == Requeue {
@@ -274,23 +278,13 @@ func (q *Queue) Add(prefetch uint32, noAck bool) Slot {
 	return s
 }
 
-// Remove removes a consumer. What it has out stays out, on nobody's credit.
+// Remove removes a consumer. What it has out stays out until it is settled.
 func (q *Queue) Remove(s Slot) {
 	q.unlist(s)
-	if q.consumers[s].out > 0 {
-		for seq := q.base; seq < q.head; seq++ {
-			if e := q.at(seq); e.state == out && e.slot == s {
-				e.slot = NoSlot
-			}
-		}
-		for seq, e := range q.stragglers { // order: each entry is changed by itself
-			if e.slot == s {
-				e.slot = NoSlot
-				q.stragglers[seq] = e
-			}
-		}
-	}
-	q.consumers[s] = consumer{}
-	q.free = append(q.free, s)
+	c := &q.consumers[s]
+	c.used = false
 	q.active--
+	if c.out == 0 {
+		q.free = append(q.free, s)
+	}
 }

@@ -42,40 +42,55 @@ const minRing = 16
 // makeRoom is called when the ring is full. Where most of it is gone entries behind a few old ones, the old ones become
 // stragglers; otherwise the ring doubles.
 func (q *Queue) makeRoom() {
-	live := q.outCount + q.Ready() - len(q.stragglers)
-	if len(q.ring) >= 1024 && live < len(q.ring)/4 {
-		for q.base < q.head {
-			if e := q.at(q.base); e.state != gone {
-				if q.stragglers == nil {
-					q.stragglers = make(map[uint64]entry)
-				}
-				q.stragglers[q.base] = *e
-			}
-			q.base++
-		}
+	if q.sparse() {
+		q.straggle()
 		return
 	}
+	q.resize(max(minRing, 2*len(q.ring)))
+}
+
+// sparse reports whether a ring that is worth the trouble holds more than three gone entries for each live one.
+func (q *Queue) sparse() bool {
+	live := uint64(q.outCount + q.Ready() - len(q.stragglers))
+	return len(q.ring) >= 1024 && live < (q.tail-q.base)/4
+}
+
+// straggle moves what is left of the entries that were out before into the map, so that the ring begins at head.
+func (q *Queue) straggle() {
+	for ; q.base < q.head; q.base++ {
+		if e := q.at(q.base); e.state != gone {
+			if q.stragglers == nil {
+				q.stragglers = make(map[uint64]entry)
+			}
+			q.stragglers[q.base] = *e
+		}
+	}
+}
+
+// resize moves the entries into a ring of n places, a power of two and enough for them.
+func (q *Queue) resize(n int) {
 	old := q.ring
-	q.ring = make([]entry, max(minRing, 2*len(old)))
+	q.ring = make([]entry, n)
 	for seq := q.base; seq < q.tail; seq++ {
 		*q.at(seq) = old[seq&uint64(len(old)-1)]
 	}
 }
 
+// Below so much waste Trim leaves records where they are.
+const worthMoving = 64 << 10
+
 // Trim gives memory back after a burst: the ring shrinks to what is alive, and records that lie among waste move together.
-// It costs time in proportion to the queue's length, so the engine calls it now and then on queues at rest, never on the
-// message path.
+// It costs time in proportion to the queue's length, so the engine calls it on queues at rest, never on the message path.
 func (q *Queue) Trim() {
+	if q.sparse() {
+		q.straggle()
+	}
 	if n := int(q.tail - q.base); len(q.ring) > minRing && n < len(q.ring)/4 {
 		size := minRing
 		for size < 2*n {
 			size *= 2
 		}
-		old := q.ring
-		q.ring = make([]entry, size)
-		for seq := q.base; seq < q.tail; seq++ {
-			*q.at(seq) = old[seq&uint64(len(old)-1)]
-		}
+		q.resize(size)
 	}
 	if len(q.stragglers) == 0 {
 		q.stragglers = nil
@@ -84,30 +99,34 @@ func (q *Queue) Trim() {
 		q.returned = append(seqHeap(nil), q.returned...)
 	}
 	q.store.Trim()
-	waste, held := q.store.Waste()
-	if waste < 64<<10 || waste < held/2 {
-		return
-	}
-	for seq := q.base; seq < q.tail; seq++ {
-		if e := q.at(seq); e.state != gone {
-			e.ref = q.move(e.ref)
-		}
-	}
-	for seq, e := range q.stragglers { // order: moving changes where a record lies, nothing that anybody sees
-		e.ref = q.move(e.ref)
-		q.stragglers[seq] = e
+	if waste, held := q.store.Waste(); waste >= worthMoving && waste >= held/2 {
+		q.gather()
+		q.store.Trim()
 	}
 }
 
-func (q *Queue) move(ref Ref) Ref {
-	if !q.store.Sparse(ref) {
-		return ref
+// gather moves the records that lie among waste together.
+func (q *Queue) gather() {
+	var scratch []byte
+	move := func(ref Ref) Ref {
+		if !q.store.Sparse(ref) {
+			return ref
+		}
+		scratch = append(scratch[:0], q.store.Read(ref)...)
+		to, b := q.store.Reserve(len(scratch))
+		copy(b, scratch)
+		q.store.Release(ref)
+		return to
 	}
-	rec := append([]byte(nil), q.store.Read(ref)...)
-	to, b := q.store.Reserve(len(rec))
-	copy(b, rec)
-	q.store.Release(ref)
-	return to
+	for seq := q.base; seq < q.tail; seq++ {
+		if e := q.at(seq); e.state != gone {
+			e.ref = move(e.ref)
+		}
+	}
+	for seq, e := range q.stragglers { // order: moving changes where a record lies, nothing that anybody sees
+		e.ref = move(e.ref)
+		q.stragglers[seq] = e
+	}
 }
 
 // seqHeap is a binary heap of sequence numbers, the smallest first.
