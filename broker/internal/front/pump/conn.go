@@ -109,6 +109,10 @@ func (c *Conn) BytesRead() uint64 { return c.bytesRead.Load() }
 // been silent.
 func (c *Conn) BytesWritten() uint64 { return c.bytesWritten.Load() }
 
+// Unread is what was read and not taken by Feed: in Session.EOF it is what an unfinished last frame has left. It is the
+// pump's buffer and valid during the call; only the session's own calls may ask for it.
+func (c *Conn) Unread() []byte { return c.buf[c.r:c.w] }
+
 // Close ends the connection once what stands in the output has been written, within Config.WriteTimeout: the reader calls
 // Closed(err). nil and io.EOF are a clean end, every other error is logged. Of several calls the first counts. Close
 // returns at once and may be called with any lock held.
