@@ -29,14 +29,20 @@ const (
 // A message that has made so many crossings is dropped by the next bridge.
 const MaxHops = 16
 
+// The lengths that a record has room for.
+const (
+	MaxExchange = 255   // bytes of an exchange's name
+	MaxKey      = 65535 // bytes of a routing key or topic
+)
+
 // Message is one message. Its byte slices are views: on a read buffer while it is being published, on a queue's store
 // while it is being delivered. Whoever keeps one longer copies it.
 type Message struct {
 	Origin   Origin
 	Flags    Flags
 	Hops     uint8  // bridges crossed so far
-	Exchange []byte // the exchange it was published to, at most 255 bytes
-	Key      []byte // the routing key or the topic, at most 65535 bytes
+	Exchange []byte // the exchange it was published to, at most MaxExchange bytes
+	Key      []byte // the routing key or the topic, at most MaxKey bytes
 	Props    []byte // properties in the origin's own form; empty is "none"
 	Body     []byte
 }
@@ -55,7 +61,7 @@ func (m *Message) Size() int {
 	return recordHeader + len(m.Exchange) + len(m.Key) + len(m.Props) + len(m.Body)
 }
 
-// Put writes the message as a record into dst, which is exactly Size bytes long.
+// Put writes the message as a record into dst, which is exactly Size bytes long. Exchange and key must be within their limits.
 func (m *Message) Put(dst []byte) {
 	_ = dst[recordHeader-1]
 	dst[0] = byte(m.Origin)
