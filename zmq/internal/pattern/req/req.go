@@ -19,7 +19,7 @@ type Core struct {
 	out       brick.Balancer
 	asked     *pattern.Pipe // whose reply is awaited
 	last      *pattern.Pipe // who was asked last
-	lost      bool          // asked is gone
+	broken    bool          // the connection that asked was asked on has ended
 	stale     pattern.In
 }
 
@@ -43,20 +43,21 @@ func (c *Core) Attach(p *pattern.Pipe) bool {
 // Connected does nothing.
 func (c *Core) Connected(*pattern.Pipe) {}
 
-// Disconnected gives the awaited reply up if p was asked. A REQ does not ask
-// again by itself: the request may have been acted on.
+// Disconnected gives the awaited reply up if p was asked and has not left it
+// behind. A REQ does not ask again by itself: the request may have been acted
+// on.
 func (c *Core) Disconnected(p *pattern.Pipe) {
 	if p == c.asked {
 		p.Discard()
-		c.asked, c.lost = nil, true
+		c.broken = true
 	}
 }
 
-// Detach stops sending to p, and gives the awaited reply up if p was asked
-// and has not left it behind.
+// Detach stops sending to p. For an awaited reply it is as Disconnected.
 func (c *Core) Detach(p *pattern.Pipe) {
 	p.Gone = true
 	c.out.Remove(p)
+	c.Disconnected(p)
 }
 
 // Readable drops what p sent without being asked (RFC 28: REQ "SHALL discard
@@ -90,26 +91,24 @@ func (c *Core) Send(out *pattern.Out) error {
 	if p == nil {
 		return pattern.ErrAgain
 	}
-	c.asked, c.last, c.lost = p, p, false
+	c.asked, c.last, c.broken = p, p, false
 	return nil
 }
 
 // Recv reads the reply of the peer that was asked, and drops what is not
 // one. It fails with ErrReplyLost when that peer is gone.
 func (c *Core) Recv(in *pattern.In) error {
-	if c.asked != nil {
-		for c.asked.Pop(in) {
-			if c.open(in) {
-				c.asked = nil
-				return nil
-			}
-		}
-		if c.asked.Gone {
-			c.asked, c.lost = nil, true
+	if c.asked == nil {
+		return pattern.ErrAgain
+	}
+	for c.asked.Pop(in) {
+		if c.open(in) {
+			c.asked = nil
+			return nil
 		}
 	}
-	if c.lost {
-		c.lost = false
+	if c.broken {
+		c.asked = nil
 		return pattern.ErrReplyLost
 	}
 	return pattern.ErrAgain
@@ -139,5 +138,5 @@ func (c *Core) Abandon() {
 			p.Reset("a request on it was given up")
 		}
 	}
-	c.asked, c.lost = nil, false
+	c.asked = nil
 }
