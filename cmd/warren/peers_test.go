@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -114,7 +115,15 @@ func cmdPeer(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	l, err := net.Listen(network, address)
 	ts.Check(err)
-	ts.Defer(func() { l.Close() })
+	accepted := make(chan net.Conn, 1)
+	ts.Defer(func() {
+		l.Close()
+		select {
+		case conn := <-accepted:
+			conn.Close()
+		default:
+		}
+	})
 	ts.Setenv(name, network+"://"+l.Addr().String())
 	if _, port, err := net.SplitHostPort(l.Addr().String()); err == nil {
 		ts.Setenv(name+"_port", port)
@@ -124,7 +133,21 @@ func cmdPeer(ts *testscript.TestScript, neg bool, args []string) {
 		if err != nil {
 			return
 		}
-		ts.Defer(func() { conn.Close() })
+		accepted <- conn
 		serve(conn)
 	}()
+}
+
+// cmdClient is the classic client that sends, keeps its half open, and reads until the server closes.
+func cmdClient(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: client URL TEXT")
+	}
+	conn, err := net.Dial("tcp", strings.TrimPrefix(args[0], "tcp://"))
+	ts.Check(err)
+	defer conn.Close()
+	_, err = io.WriteString(conn, args[1])
+	ts.Check(err)
+	_, err = io.Copy(ts.Stdout(), conn)
+	ts.Check(err)
 }

@@ -31,12 +31,13 @@ func TestMain(m *testing.M) {
 // TestScripts runs testdata/script/*.txtar: sessions of a shell with warren in it. Beside testscript's own commands
 // there are
 //
-//	start NAME ARGS...  runs warren in the background until it is ready (or bound), with $NAME.in as its input if there
-//	                    is such a file, and sets $NAME, $NAME2, ... to the addresses that it listens on (those of
-//	                    echo serve without "echo+")
+//	start NAME ARGS...  runs warren in the background, with NAME.in as its input if there is such a file, until it is
+//	                    ready or bound. The URLs that it listens on are then $NAME, $NAME2 and so on (for echo serve
+//	                    those that echo send takes), and the part that says where is $NAME_at, $NAME2_at
 //	stop NAME           asks it to end and expects exit code 0; its output is then in NAME.out and NAME.err
 //	finish NAME         waits until it ends by itself, and is like stop otherwise
-//	peer NAME KIND      runs a server that is not warren (peers_test.go) and sets $NAME to its address
+//	peer NAME KIND      runs a server that is not warren and sets $NAME to its address (peers_test.go)
+//	client URL TEXT     sends a text to tcp://HOST:PORT and prints what comes until the server closes
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
@@ -44,7 +45,7 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		UpdateScripts:       *update,
 		Setup: func(env *testscript.Env) error {
-			env.Setenv("COLUMNS", "80")
+			env.Vars = append(env.Vars, environment...)
 			env.Values[processesKey{}] = make(processes)
 			return nil
 		},
@@ -53,9 +54,14 @@ func TestScripts(t *testing.T) {
 			"stop":   cmdStop,
 			"finish": cmdFinish,
 			"peer":   cmdPeer,
+			"client": cmdClient,
 		},
 	})
 }
+
+// environment makes the help 80 columns wide, and a race-enabled warren end without the second that it waits by default
+// for reports.
+var environment = []string{"COLUMNS=80", "GORACE=atexit_sleep_ms=0"}
 
 // processes are a script's background processes by name, and processesKey is where testscript keeps them.
 type (
@@ -77,7 +83,7 @@ func cmdStart(ts *testscript.TestScript, neg bool, args []string) {
 	name := args[0]
 	p := &process{command: exec.Command("warren", args[1:]...), out: newWatched(), err: newWatched()}
 	p.command.Dir = ts.MkAbs(".")
-	p.command.Env = append(os.Environ(), "COLUMNS=80")
+	p.command.Env = append(os.Environ(), environment...)
 	p.command.Stdout, p.command.Stderr = p.out, p.err
 	if in, err := os.ReadFile(ts.MkAbs(name + ".in")); err == nil {
 		p.command.Stdin = bytes.NewReader(in)
@@ -116,7 +122,9 @@ func cmdStart(ts *testscript.TestScript, neg bool, args []string) {
 				open++
 			}
 		}
-		said = p.err.wait(func(text string) bool { return len(listening.FindAllString(text, -1)) == open && (open == 0 || strings.HasSuffix(text, "\n")) })
+		said = p.err.wait(func(text string) bool {
+			return len(listening.FindAllString(text, -1)) == open && (open == 0 || strings.HasSuffix(text, "\n"))
+		})
 	}
 	for i, found := range listening.FindAllStringSubmatch(said, -1) {
 		variable := name
@@ -124,6 +132,9 @@ func cmdStart(ts *testscript.TestScript, neg bool, args []string) {
 			variable += string(rune('1' + i))
 		}
 		ts.Setenv(variable, strings.TrimPrefix(found[1], "echo+"))
+		_, address, _ := strings.Cut(found[1], "://")
+		address, _, _ = strings.Cut(address, "?")
+		ts.Setenv(variable+"_at", address)
 	}
 }
 

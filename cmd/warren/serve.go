@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"strings"
 
@@ -70,14 +68,14 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) error {
 func serve(ctx context.Context, std stdio, config broker.Config, logged bool, notice string) error {
 	b, err := broker.Open(config)
 	if err != nil {
-		return advise(err)
+		return err
 	}
 	defer b.Close()
 	done := make(chan error, 1)
 	go func() { done <- b.Run(ctx) }()
 	select {
 	case err := <-done:
-		return advise(err)
+		return err
 	case <-b.Ready():
 	}
 	if logged {
@@ -88,7 +86,7 @@ func serve(ctx context.Context, std stdio, config broker.Config, logged bool, no
 	if _, err := fmt.Fprintln(std.out, "ready"); err != nil {
 		return fmt.Errorf("standard output: %w", err)
 	}
-	return advise(<-done)
+	return <-done
 }
 
 func logListeners(logger *slog.Logger, listeners []broker.Listener) {
@@ -113,19 +111,4 @@ func banner(listeners []broker.Listener, notice string) string {
 	}
 	b.WriteString("Ctrl-C ends it in order.\n")
 	return b.String()
-}
-
-// advise adds to an error of the broker what its reader can do about it, where there is something to do.
-func advise(err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case inUse(err):
-		return fmt.Errorf("%w: another program listens there; stop it, or choose another port", err)
-	case notOurs(err):
-		return fmt.Errorf("%w: no interface of this machine has that address; choose another", err)
-	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("%w: choose a folder that you may write to and a port above 1023, or run with the rights that these need", err)
-	}
-	return err
 }

@@ -2,11 +2,11 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 	"time"
 
@@ -87,6 +87,21 @@ func (f *EndpointFlags) attach(ctx context.Context, s endpointer, std stdio) err
 	return nil
 }
 
+// advise adds to the error of a bind what its reader can do about it, where there is something to do.
+func advise(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case inUse(err):
+		return fmt.Errorf("%w: another program listens there; stop it, or choose another port", err)
+	case notOurs(err):
+		return fmt.Errorf("%w: no interface of this machine has that address; choose another", err)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%w: choose a port above 1023, or a folder that this user may write to", err)
+	}
+	return err
+}
+
 // PartsFlags say how a message is written as a line.
 type PartsFlags struct {
 	Separator string `default:"\\t" placeholder:"TEXT" help:"What separates the parts of a message in a line; \\t, \\n, \\0 and \\\\ are understood, and an empty TEXT makes every line one part. Default: a tab."`
@@ -134,37 +149,28 @@ type LingerFlag struct {
 	Linger time.Duration `default:"-1s" placeholder:"DURATION" help:"How long to wait at the end for peers to take what has not been sent yet; below 0 waits for ever. Default: for ever."`
 }
 
-// options are those of a socket that lingers. The package counts differently: there, 0 is a default and below 0 is none.
-func (f *LingerFlag) options() *zmq.Options {
-	switch {
-	case f.Linger < 0:
-		return &zmq.Options{Linger: 100 * 365 * 24 * time.Hour}
-	case f.Linger == 0:
-		return &zmq.Options{Linger: -1}
-	}
-	return &zmq.Options{Linger: f.Linger}
-}
-
-// closeAfter closes s after its use has ended with err, waiting for what is still to be sent as long as --linger says
-// and nobody interrupts.
-func closeAfter(ctx context.Context, s io.Closer, err error) error {
-	closed := make(chan error, 1)
-	go func() { closed <- s.Close() }()
-	select {
-	case closeErr := <-closed:
-		return cmp.Or(err, closeErr)
-	case <-ctx.Done():
-	}
-	select {
-	case closeErr := <-closed:
-		return cmp.Or(err, closeErr)
-	case <-time.After(lingerAfterInterrupt):
-		return cmp.Or(err, errors.New("interrupted before everything was sent"))
-	}
+// shutdowner is the end of every socket.
+type shutdowner interface {
+	Shutdown(ctx context.Context) error
 }
 
 // lingerAfterInterrupt is how long an interrupted command still tries to send.
 const lingerAfterInterrupt = time.Second
+
+// close closes s after its use has ended with err, and waits for what is still to be sent as long as --linger says and
+// nobody interrupts. Messages that are lost are an error, unless no wait was asked for.
+func (f *LingerFlag) close(ctx context.Context, s shutdowner, err error) error {
+	patience, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	if f.Linger >= 0 {
+		defer time.AfterFunc(f.Linger, cancel).Stop()
+	}
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(lingerAfterInterrupt, cancel) })()
+	if lost := s.Shutdown(patience); lost != nil && err == nil && f.Linger != 0 {
+		err = errors.New("not everything was sent: no peer took it in time")
+	}
+	return err
+}
 
 // TimeoutFlag is for the sockets that receive.
 type TimeoutFlag struct {

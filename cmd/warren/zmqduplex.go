@@ -30,7 +30,7 @@ type duplexSocket interface {
 	endpointer
 	sender
 	receiver
-	Close() error
+	shutdowner
 }
 
 // idleInput is how long a finished exchange waits for one more line: long enough for a file or a pipe with something
@@ -44,7 +44,7 @@ func (f *DuplexFlags) exchange(ctx context.Context, s duplexSocket, std stdio, p
 	if err == nil {
 		err = f.converse(ctx, s, std, parse, format)
 	}
-	return closeAfter(ctx, s, err)
+	return f.close(ctx, s, err)
 }
 
 // converse is exchange on a socket that is attached.
@@ -137,7 +137,7 @@ warren zmq pair --connect tcp://127.0.0.1:5555
 
 // Run sends and receives.
 func (c *zmqPairCmd) Run(ctx context.Context, std stdio) error {
-	return c.exchange(ctx, zmq.NewPair(c.options()), std, asIs, asIs)
+	return c.exchange(ctx, zmq.NewPair(nil), std, asIs, asIs)
 }
 
 type zmqDealerCmd struct {
@@ -168,7 +168,7 @@ func (c *zmqDealerCmd) Validate() error {
 
 // Run sends and receives.
 func (c *zmqDealerCmd) Run(ctx context.Context, std stdio) error {
-	options := c.options()
+	options := new(zmq.Options)
 	if c.ID != "" {
 		options.RoutingID = []byte(c.ID)
 	}
@@ -205,7 +205,7 @@ func (c *zmqRouterCmd) Run(ctx context.Context, std stdio) error {
 		m[0] = []byte(formatRoutingID(m[0], separator))
 		return m, nil
 	}
-	return c.exchange(ctx, zmq.NewRouter(c.options()), std, parse, format)
+	return c.exchange(ctx, zmq.NewRouter(nil), std, parse, format)
 }
 
 // formatRoutingID writes id as text where that can be read back, else as 0x and hexadecimal digits.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -29,12 +30,12 @@ warren zmq push --connect tcp://127.0.0.1:5555 --connect tcp://127.0.0.1:5557 < 
 
 // Run sends.
 func (c *zmqPushCmd) Run(ctx context.Context, std stdio) error {
-	s := zmq.NewPush(c.options())
+	s := zmq.NewPush(nil)
 	err := c.attach(ctx, s, std)
 	if err == nil {
 		err = sendLines(ctx, s, &c.PartsFlags, c.Count, std.in)
 	}
-	return closeAfter(ctx, s, err)
+	return c.close(ctx, s, err)
 }
 
 type zmqPullCmd struct {
@@ -72,6 +73,7 @@ type zmqPubCmd struct {
 	PartsFlags
 	CountFlag
 	LingerFlag
+	HWM  int `name:"hwm" default:"100000" placeholder:"N" help:"How many messages may wait for a subscriber before it misses some; 0 is no bound. Default: ${default}."`
 	Wait int `default:"1" placeholder:"N" help:"Publish nothing before so many subscriptions have come. 0 publishes at once, and what nobody subscribed to is dropped. Default: ${default}."`
 }
 
@@ -95,17 +97,15 @@ tail -f prices.txt | warren zmq pub --bind tcp://127.0.0.1:5556 --wait 0
 
 // Validate refuses a negative number. kong calls it before Run.
 func (c *zmqPubCmd) Validate() error {
-	if c.Wait < 0 {
-		return errors.New("--wait must not be below 0")
+	if c.Wait < 0 || c.HWM < 0 {
+		return errors.New("--wait and --hwm must not be below 0")
 	}
 	return nil
 }
 
 // Run publishes on an XPUB socket, which is a PUB socket that says who subscribes.
 func (c *zmqPubCmd) Run(ctx context.Context, std stdio) error {
-	options := c.options()
-	options.XPubVerbose = true // every subscription counts, not every prefix
-	s := zmq.NewXPub(options)
+	s := zmq.NewXPub(&zmq.Options{XPubVerbose: true, SendHWM: cmp.Or(c.HWM, -1)})
 	err := c.attach(ctx, s, std)
 	if err == nil {
 		err = c.awaitSubscriptions(ctx, s)
@@ -113,7 +113,7 @@ func (c *zmqPubCmd) Run(ctx context.Context, std stdio) error {
 	if err == nil {
 		err = sendLines(ctx, s, &c.PartsFlags, c.Count, std.in)
 	}
-	return closeAfter(ctx, s, err)
+	return c.close(ctx, s, err)
 }
 
 // awaitSubscriptions returns when --wait subscriptions have come, or when ctx is interrupted.

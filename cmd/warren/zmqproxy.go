@@ -38,23 +38,26 @@ warren zmq proxy --kind forwarder --frontend 'tcp://10.0.0.1:5556?connect=1' \
 type proxySocket interface {
 	endpointer
 	zmq.ProxySocket
-	Close() error
+	shutdowner
 }
 
 // Run carries messages until ctx ends.
 func (c *zmqProxyCmd) Run(ctx context.Context, std stdio) error {
-	options := c.options()
 	var front, back proxySocket
 	switch c.Kind {
 	case "forwarder":
-		front, back = zmq.NewXSub(options), zmq.NewXPub(options)
+		front, back = zmq.NewXSub(nil), zmq.NewXPub(nil)
 	case "streamer":
-		front, back = zmq.NewPull(options), zmq.NewPush(options)
+		front, back = zmq.NewPull(nil), zmq.NewPush(nil)
 	default:
-		front, back = zmq.NewRouter(options), zmq.NewDealer(options)
+		front, back = zmq.NewRouter(nil), zmq.NewDealer(nil)
 	}
-	capture := zmq.NewPub(options)
-	return closeAfter(ctx, capture, closeAfter(ctx, back, closeAfter(ctx, front, c.carry(ctx, front, back, capture, std))))
+	capture := zmq.NewPub(nil)
+	err := c.carry(ctx, front, back, capture, std)
+	for _, s := range []shutdowner{front, back, capture} {
+		err = c.close(ctx, s, err)
+	}
+	return err
 }
 
 // carry attaches the sockets and carries messages until ctx ends.

@@ -92,12 +92,12 @@ warren zmq rep --bind ipc:///tmp/date.sock --exec 'xargs date +%F -d'
 
 // Run answers.
 func (c *zmqRepCmd) Run(ctx context.Context, std stdio) error {
-	s := zmq.NewRep(c.options())
+	s := zmq.NewRep(nil)
 	err := c.attach(ctx, s, std)
 	if err == nil {
 		err = c.answer(ctx, s, std)
 	}
-	return closeAfter(ctx, s, err)
+	return c.close(ctx, s, err)
 }
 
 // answer answers --count requests, or until ctx is interrupted.
