@@ -8,8 +8,7 @@ var Warren = Plan{
 		{Folder: "zmq/internal/zmtp", Pure: true},
 		{Folder: "zmq/internal/pattern/...", Pure: true, May: []string{"zmq/internal/pattern/...", "zmq/internal/zmtp"}},
 		{Folder: "zmq/internal/transport/...", May: []string{"zmq/internal/transport/..."}, Modules: []string{"golang.org/x"}},
-		{Folder: "zmq/zmqtest", May: []string{"zmq"}},
-		{Folder: "zmq", May: []string{"zmq/internal/..."}, TestMay: []string{"zmq/zmqtest"}, Modules: []string{"golang.org/x"},
+		{Folder: "zmq", May: []string{"zmq/internal/..."}, Modules: []string{"golang.org/x"},
 			Globals: []string{"processInproc"}, // inproc names are the process's by their specification; Options.Inproc gives others
 		},
 
@@ -69,7 +68,7 @@ var Warren = Plan{
 }
 
 // public are the packages that somebody outside this module can import.
-var public = []string{"zmq", "zmq/zmqtest", "broker", "broker/brokertest", "load/..."}
+var public = []string{"zmq", "broker", "broker/brokertest", "load/..."}
 
 // hub is what every front may see of the broker: the engine, the values that its verbs take, and what all fronts share.
 var hub = []string{
