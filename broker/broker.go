@@ -143,7 +143,7 @@ func (b *Broker) Run(ctx context.Context) error {
 		b.mu.Lock()
 		b.listeners = append(b.listeners, Listener{URL: bound.String(), Protocol: bound.Scheme, Hint: door.Hint()})
 		b.mu.Unlock()
-		b.log.Info("listening", "url", bound.String())
+		b.log.Debug("listening", "url", bound.String()) // Listeners tells whoever wants to say so
 	}
 	close(b.ready)
 

@@ -28,7 +28,7 @@ type AMQPFlags struct {
 	Declare    bool     `help:"Create the queue when it is missing, and bind it where an exchange and a key are named. Without it nothing is created."`
 	Durable    bool     `default:"true" negatable:"" help:"With --declare: what is created survives a restart of the broker. The default."`
 	AutoDelete bool     `help:"With --declare: what is created goes with its last user."`
-	Arg        []string `sep:"none" placeholder:"KEY=VALUE" help:"With --declare: an argument of the queue, such as x-max-length:=1000. KEY:=VALUE gives a JSON value."`
+	Arg        []string `sep:"none" placeholder:"KEY=VALUE" help:"With --declare: an argument of the queue, such as x-queue-type=classic. KEY:=VALUE gives a JSON value."`
 }
 
 // ExchangeFlags are for the commands that name an exchange.
