@@ -33,7 +33,7 @@ type Output struct {
 	mu      sync.Mutex    // lock: output, the last in the lock order
 	buf     []byte        // appended and not yet taken by a writer; owner mu
 	taken   int           // bytes taken by a writer and not yet written; owner mu
-	hint    int           // how much the last writer took: the size to begin the next buffer with; owner mu
+	hint    int           // how much the last writer took: the next buffer begins with room for it; owner mu
 	writing bool          // somebody writes; owner mu
 	sealed  bool          // appends are dropped; owner mu
 	timed   bool          // the socket has a write deadline; owner mu
@@ -63,10 +63,25 @@ func (o *Output) init(c *Conn, raw syscall.RawConn, limit int) {
 // Begin locks the output and returns the buffer to append to. End must follow soon, on the same goroutine.
 func (o *Output) Begin() []byte {
 	o.mu.Lock()
-	if o.buf == nil {
-		o.buf = o.conn.srv.buffers.get(o.hint)
+	if len(o.buf) >= cap(o.buf)/2 {
+		o.enlarge()
 	}
 	return o.buf
+}
+
+// enlarge takes a larger buffer from the pool while there is still room in the old one: if append had to, it would make
+// garbage of a size that nobody can use again. Under mu.
+func (o *Output) enlarge() {
+	if cap(o.buf) >= sizeHuge {
+		return
+	}
+	p := &o.conn.srv.buffers
+	b := p.get(max(o.hint, cap(o.buf)+1))
+	if o.buf != nil {
+		b = append(b, o.buf...)
+		p.put(o.buf)
+	}
+	o.buf = b
 }
 
 // End stores the buffer that Begin returned, with what was appended to it, and unlocks the output. dirty says that this
