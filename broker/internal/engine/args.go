@@ -27,14 +27,15 @@ func inequivalent(name, what, received, current string) *Error {
 func equivalentArg(name, what string, received, current []exchange.Arg) error {
 	r, gotR := arg(received, name)
 	c, gotC := arg(current, name)
-	switch {
-	case !gotR && !gotC:
-		return nil
-	case gotR && gotC && r.Equal(c):
+	if gotR == gotC && (!gotR || r.Equal(c)) {
 		return nil
 	}
+	return inequivalentArg(name, what, r, gotR, c, gotC)
+}
+
+func inequivalentArg(name, what string, received exchange.Value, gotR bool, current exchange.Value, gotC bool) *Error {
 	return refuse(PreconditionFailed, "inequivalent arg '%s' for %s: received %s but current is %s",
-		name, what, argText(r, gotR), argText(c, gotC))
+		name, what, argText(received, gotR), argText(current, gotC))
 }
 
 // argText shows an argument as RabbitMQ does: the value '10' of type 'signedint', or none.
@@ -43,8 +44,16 @@ func argText(v exchange.Value, there bool) string {
 		return "none"
 	}
 	kind, value := v.Describe()
+	if v.Kind == exchange.String {
+		value = string(v.Bytes)
+	}
 	return "the value '" + value + "' of type '" + kind + "'"
 }
+
+const queueType = "x-queue-type"
+
+// classic is the type of all queues so far.
+var classic = exchange.Value{Kind: exchange.String, Bytes: []byte("classic")}
 
 // The queue arguments that mean something to RabbitMQ's classic queues and that this broker does not have yet. Accepting
 // one and ignoring it would be a lie.
@@ -56,9 +65,9 @@ var unsupportedQueueArgs = [...]string{
 
 // checkQueueArgs refuses arguments that cannot be honoured.
 func checkQueueArgs(what string, args []exchange.Arg) error {
-	if t, ok := arg(args, "x-queue-type"); ok && string(t.Bytes) != "classic" {
-		return refuse(PreconditionFailed, "invalid arg 'x-queue-type' for %s: Warren has classic queues only so far, not '%s'",
-			what, t.Bytes)
+	if t, ok := arg(args, queueType); ok && !t.Equal(classic) {
+		return refuse(PreconditionFailed, "invalid arg '%s' for %s: Warren has classic queues only so far: received %s",
+			queueType, what, argText(t, true))
 	}
 	for _, name := range unsupportedQueueArgs {
 		if _, ok := arg(args, name); ok {

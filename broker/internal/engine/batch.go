@@ -4,42 +4,45 @@ package engine
 // made it. After End it is empty and used again.
 type Batch struct {
 	broker *Broker
-	dirty  []Sink      // outputs to flush, each once
+	dirty  []Sink      // outputs to flush
 	after  []aftermath // effects to run with no lock held
 	count  Counters
 	stored int64 // bytes that entered queues, less those that left
 	work   int
 }
 
+// aftermath is one effect: one of the two.
 type aftermath struct {
-	consumer  *Consumer // tell it that it is cancelled, or
+	orphan    *Consumer // tell it that its queue is gone
 	abandoned *Queue    // delete this auto-delete queue: its last consumer is gone
 }
 
 // NewBatch returns a batch for a goroutine of its own.
 func (b *Broker) NewBatch() *Batch { return &Batch{broker: b} }
 
-// Work is how many deliveries and messages the batch has moved so far. A front ends a batch that has done much, so that
+// Work is how many publishes, copies that entered queues and deliveries the batch has seen so far. A front ends a batch that has done much, so that
 // a buffer of small publishes to a thousand queues does not keep everybody waiting.
 func (b *Batch) Work() int { return b.work }
 
 // End runs what is left to do with no lock held, flushes every output that was written to, and brings the counters up
-// to date.
+// to date. The caller holds no lock that a Sink's Flush or Cancelled, or a ClientInfo's Alarm, takes.
 func (b *Batch) End() {
 	for i := 0; i < len(b.after); i++ { // effects may have effects
 		a := b.after[i]
 		b.after[i] = aftermath{}
 		switch {
-		case a.consumer != nil:
-			a.consumer.sink.Cancelled(a.consumer)
+		case a.orphan != nil:
+			if a.orphan.bereave() {
+				a.orphan.sink.Cancelled(a.orphan)
+			}
 		case a.abandoned != nil:
 			a.abandoned.vhost.deleteAbandoned(b, a.abandoned)
 		}
 	}
 	b.after = b.after[:0]
 	for i, s := range b.dirty {
-		s.Flush()
 		b.dirty[i] = nil
+		s.Flush()
 	}
 	b.dirty = b.dirty[:0]
 	if b.count != (Counters{}) {

@@ -61,18 +61,19 @@ type Broker struct {
 	totals totals
 	stored atomic.Int64 // bytes of messages in queues
 
-	mu        sync.RWMutex // guards what follows; taken before any other lock
+	held atomic.Pointer[hold] // nil while publishers may publish; changed under mu
+
+	mu        sync.RWMutex // lock: broker; guards what follows
 	vhosts    map[string]*VHost
 	clients   map[*Client]struct{}
 	closed    bool
 	stopTimer func() bool
-	// held is non-nil while publishers are held; it is closed when they may go on.
-	held atomic.Pointer[hold]
 }
 
+// hold is why publishers are held.
 type hold struct {
 	reason  string
-	resumed chan struct{}
+	resumed chan struct{} // closed when they may go on
 }
 
 // ErrClosed is returned by a broker that was closed.
@@ -119,20 +120,23 @@ func (b *Broker) schedule() {
 
 func (b *Broker) housekeep() {
 	for _, v := range b.VHosts() {
-		for _, q := range v.Queues() {
+		for _, q := range v.all() {
 			q.rest()
 		}
 	}
 	b.schedule()
 }
 
-// Close ends the broker. Clients must be gone.
+// Close ends the broker: nobody can open a client any more, and publishers that are held wait no longer.
 func (b *Broker) Close() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.closed = true
 	if b.stopTimer != nil {
 		b.stopTimer()
+	}
+	if h := b.held.Swap(nil); h != nil {
+		close(h.resumed)
 	}
 }
 
@@ -192,24 +196,28 @@ func (b *Broker) Authenticate(name string, password []byte, loopback bool) (*acc
 
 // store accounts for bytes that entered queues (or left them) and holds or releases publishers.
 func (b *Broker) store(delta int64) {
-	now := b.stored.Add(delta)
+	b.stored.Add(delta)
 	if b.limit <= 0 {
 		return
 	}
-	switch h := b.held.Load(); {
-	case h == nil && now > b.limit:
-		b.hold("low on memory")
-	case h != nil && now < b.limit/5*4:
-		b.release()
+	// Another goroutine may have stored, or taken out, what tips the scale the other way, and have looked at held before it
+	// was changed here. So look again after each change: publishers that are held while nothing is stored wait for ever.
+	for b.tooMuch() && b.hold("low on memory") || b.enoughRoom() && b.release() {
 	}
 }
 
-// hold stops publishers; clients are told.
-func (b *Broker) hold(reason string) {
+// tooMuch reports whether publishers are to be held, enoughRoom whether they may go on.
+func (b *Broker) tooMuch() bool { return b.held.Load() == nil && b.stored.Load() > b.limit }
+func (b *Broker) enoughRoom() bool {
+	return b.held.Load() != nil && b.stored.Load() < b.limit-b.limit/5
+}
+
+// hold stops publishers; clients are told. It reports whether it was this call that did.
+func (b *Broker) hold(reason string) bool {
 	b.mu.Lock()
-	if b.held.Load() != nil || b.stored.Load() <= b.limit {
+	if b.closed || !b.tooMuch() {
 		b.mu.Unlock()
-		return
+		return false
 	}
 	b.held.Store(&hold{reason: reason, resumed: make(chan struct{})})
 	told := b.toldLocked()
@@ -218,25 +226,27 @@ func (b *Broker) hold(reason string) {
 	for _, f := range told {
 		f()
 	}
+	return true
 }
 
-func (b *Broker) release() {
+// release lets publishers go on, and reports whether it was this call that did.
+func (b *Broker) release() bool {
 	b.mu.Lock()
-	h := b.held.Load()
-	if h == nil || b.stored.Load() >= b.limit/5*4 {
+	if !b.enoughRoom() {
 		b.mu.Unlock()
-		return
+		return false
 	}
-	b.held.Store(nil)
-	close(h.resumed)
+	close(b.held.Swap(nil).resumed)
 	told := b.toldLocked()
 	b.mu.Unlock()
 	b.log.Info("publishers go on", "stored", b.stored.Load(), "limit", b.limit)
 	for _, f := range told {
 		f()
 	}
+	return true
 }
 
+// toldLocked returns whom to tell. lock: broker
 func (b *Broker) toldLocked() []func() {
 	var told []func()
 	for c := range b.clients {
@@ -255,8 +265,8 @@ func (b *Broker) Held() (resumed <-chan struct{}, reason string) {
 	return nil, ""
 }
 
-// name returns prefix and 22 unguessable characters, as RabbitMQ's generated names have them.
-func (b *Broker) name(prefix string) string {
+// unguessable returns prefix and 22 characters that nobody can know.
+func (b *Broker) unguessable(prefix string) string {
 	var id [16]byte
 	if _, err := io.ReadFull(b.random, id[:]); err != nil {
 		panic("engine: the random source failed: " + err.Error()) // crypto/rand never does
@@ -266,4 +276,4 @@ func (b *Broker) name(prefix string) string {
 
 // GenerateName returns prefix, a hyphen and 22 unguessable characters: the form of RabbitMQ's generated queue names and
 // consumer tags.
-func (b *Broker) GenerateName(prefix string) string { return b.name(prefix + "-") }
+func (b *Broker) GenerateName(prefix string) string { return b.unguessable(prefix + "-") }

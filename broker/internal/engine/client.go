@@ -65,12 +65,15 @@ func (c *Client) Close(b *Batch) {
 		owned = append(owned, q)
 	}
 	c.mu.Unlock()
+	if len(owned) == 0 {
+		return
+	}
 	v := c.vhost
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for _, q := range owned {
 		if v.queues[q.spec.Name] == q {
-			v.dropQueue(b, q)
+			_, _ = v.dropQueue(b, q, false, false) // without a condition nothing forbids it
 		}
 	}
 }
@@ -140,6 +143,14 @@ func notDefault(names ...string) error {
 	return nil
 }
 
+// tooLong refuses names that no message could carry.
+func tooLong(name string) error {
+	if len(name) > message.MaxExchange {
+		return refuse(PreconditionFailed, "a name of %d bytes is too long: at most %d", len(name), message.MaxExchange)
+	}
+	return nil
+}
+
 // clean strips what RabbitMQ strips from declared names.
 var clean = strings.NewReplacer("\r", "", "\n", "")
 
@@ -150,6 +161,9 @@ func (c *Client) DeclareExchange(spec ExchangeSpec) error {
 	}
 	spec.Name = clean.Replace(spec.Name)
 	if err := notDefault(spec.Name); err != nil {
+		return err
+	}
+	if err := tooLong(spec.Name); err != nil {
 		return err
 	}
 	if err := c.mayExchange(access.Configure, spec.Name); err != nil {
@@ -204,9 +218,17 @@ func (c *Client) BindExchange(from, to string, b exchange.Binding) error {
 	return c.exchangeBinding(from, to, func(d dest) error { return c.vhost.bind(from, d, b) })
 }
 
-// UnbindExchange removes such a binding; a missing one is no error.
+// UnbindExchange removes such a binding. A missing one is no error, nor is a missing exchange.
 func (c *Client) UnbindExchange(from, to string, b exchange.Binding) error {
-	return c.exchangeBinding(from, to, func(d dest) error { c.vhost.unbind(from, d, b); return nil })
+	return present(c.exchangeBinding(from, to, func(d dest) error { c.vhost.unbind(from, d, b); return nil }))
+}
+
+// present takes what is missing for unbound.
+func present(err error) error {
+	if e, ok := err.(*Error); ok && e.Kind == NotFound {
+		return nil
+	}
+	return err
 }
 
 func (c *Client) exchangeBinding(from, to string, do func(dest) error) error {
@@ -237,9 +259,9 @@ func (c *Client) BindQueue(from, to string, b exchange.Binding) error {
 	return c.queueBinding(from, to, func(d dest) error { return c.vhost.bind(from, d, b) })
 }
 
-// UnbindQueue removes such a binding; a missing one is no error.
+// UnbindQueue removes such a binding. A missing one is no error, nor is a missing queue or exchange.
 func (c *Client) UnbindQueue(from, to string, b exchange.Binding) error {
-	return c.queueBinding(from, to, func(d dest) error { c.vhost.unbind(from, d, b); return nil })
+	return present(c.queueBinding(from, to, func(d dest) error { c.vhost.unbind(from, d, b); return nil }))
 }
 
 func (c *Client) queueBinding(from, to string, do func(dest) error) error {
@@ -254,16 +276,14 @@ func (c *Client) queueBinding(from, to string, do func(dest) error) error {
 	}
 	v := c.vhost
 	v.mu.RLock()
-	q, source := v.queues[to], v.exchanges[from]
+	_, found := v.exchanges[from]
 	v.mu.RUnlock()
-	if q == nil {
-		return v.noQueue(to)
-	}
-	if err := c.unlocked(q); err != nil {
-		return err
-	}
-	if source == nil {
+	if !found {
 		return v.noExchange(from)
+	}
+	q, err := c.queue(to)
+	if err != nil {
+		return err
 	}
 	return do(dest{queue: q})
 }
@@ -273,6 +293,10 @@ func (c *Client) unlocked(q *Queue) error {
 	if q.owner == nil || q.owner == c {
 		return nil
 	}
+	return c.locked(q)
+}
+
+func (c *Client) locked(q *Queue) *Error {
 	return refuse(ResourceLocked, "cannot obtain exclusive access to locked %s. It could be originally declared on another "+
 		"connection or the exclusive property value does not match that of the original declaration.",
 		c.vhost.queueText(q.spec.Name))
@@ -306,6 +330,12 @@ func (c *Client) DeclareQueue(spec QueueSpec) (Declared, error) {
 	if spec.Name = clean.Replace(spec.Name); spec.Name == "" {
 		spec.Name = v.broker.GenerateName("amq.gen")
 		generated = true
+	}
+	if isReply(spec.Name) {
+		return c.checkReply(spec.Name)
+	}
+	if err := tooLong(spec.Name); err != nil {
+		return Declared{}, err
 	}
 	spec.Durable = spec.Durable && !spec.Exclusive // it ends with its connection whatever it asks for
 	if err := c.mayQueue(access.Configure, spec.Name); err != nil {
@@ -349,8 +379,8 @@ func (c *Client) addQueue(spec QueueSpec) (*Queue, error) {
 }
 
 func (c *Client) equivalentQueue(q *Queue, spec QueueSpec) error {
-	if err := c.unlocked(q); err != nil {
-		return err
+	if spec.Exclusive != q.spec.Exclusive || spec.Exclusive && q.owner != c {
+		return c.locked(q)
 	}
 	what := c.vhost.queueText(spec.Name)
 	for _, p := range [...]struct {
@@ -359,22 +389,25 @@ func (c *Client) equivalentQueue(q *Queue, spec QueueSpec) error {
 	}{
 		{"durable", spec.Durable, q.spec.Durable},
 		{"auto_delete", spec.AutoDelete, q.spec.AutoDelete},
-		{"exclusive", spec.Exclusive, q.spec.Exclusive},
 	} {
 		if p.received != p.has {
 			return inequivalent(p.name, what, boolText(p.received), boolText(p.has))
 		}
 	}
-	received, _ := arg(spec.Args, "x-queue-type")
-	if received.Kind == exchange.String && string(received.Bytes) == "classic" {
-		return nil // the type that every queue has, said or unsaid
+	// Classic is the type that every queue has, said or unsaid.
+	if received, said := arg(spec.Args, queueType); said && !received.Equal(classic) {
+		return inequivalentArg(queueType, what, received, true, classic, true)
 	}
-	return equivalentArg("x-queue-type", what, spec.Args, q.spec.Args)
+	return nil
 }
 
 // CheckQueue succeeds when the queue exists: a passive declaration.
 func (c *Client) CheckQueue(name string) (Declared, error) {
-	q, err := c.queue(clean.Replace(name))
+	name = clean.Replace(name)
+	if isReply(name) {
+		return c.checkReply(name)
+	}
+	q, err := c.queue(name)
 	if err != nil {
 		return Declared{}, err
 	}
@@ -384,7 +417,7 @@ func (c *Client) CheckQueue(name string) (Declared, error) {
 // queue returns a queue that this client may touch as far as ownership goes.
 func (c *Client) queue(name string) (*Queue, error) {
 	q := c.vhost.Queue(name)
-	if q == nil {
+	if q == nil || isReply(name) {
 		return nil, c.vhost.noQueue(name)
 	}
 	return q, c.unlocked(q)
@@ -411,21 +444,13 @@ func (c *Client) DeleteQueue(b *Batch, name string, ifUnused, ifEmpty bool) (int
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	q := v.queues[name]
-	if q == nil {
+	if q == nil || isReply(name) {
 		return 0, nil
 	}
 	if err := c.unlocked(q); err != nil {
 		return 0, err
 	}
-	i := q.Info()
-	switch {
-	case ifUnused && i.Consumers > 0:
-		return 0, refuse(PreconditionFailed, "%s in use", v.queueText(name))
-	case ifEmpty && i.Ready > 0:
-		return 0, refuse(PreconditionFailed, "%s not empty", v.queueText(name))
-	}
-	v.dropQueue(b, q)
-	return i.Ready, nil
+	return v.dropQueue(b, q, ifUnused, ifEmpty)
 }
 
 // Consume subscribes a sink to a queue. No delivery is made before the consumer's first Wake.
@@ -441,7 +466,7 @@ func (c *Client) Consume(spec ConsumerSpec, sink Sink) (*Consumer, error) {
 }
 
 // Get fetches the first message of a queue and shows it to take, with how many remain. It reports whether there was one.
-// Unless noAck is set the message is to be settled.
+// Unless noAck is set the message is to be settled. take runs with the queue's lock held, as Sink.Deliver does.
 func (c *Client) Get(b *Batch, name string, noAck bool, take func(d *Delivery, remaining int)) (bool, error) {
 	if err := c.mayQueue(access.Read, name); err != nil {
 		return false, err
@@ -453,15 +478,28 @@ func (c *Client) Get(b *Batch, name string, noAck bool, take func(d *Delivery, r
 	return q.get(b, noAck, take), nil
 }
 
-// ReplyPrefix begins the names of direct reply-to addresses, a hyphen or dot and a token behind it.
+// ReplyPrefix begins the names of direct reply-to addresses; a dot and a token follow. By itself it is what clients ask for
+// when they want such an address.
 const ReplyPrefix = "amq.rabbitmq.reply-to"
+
+func isReply(name string) bool { return strings.HasPrefix(name, ReplyPrefix) }
+
+// checkReply answers a declaration of a direct reply-to address, by which its users find out whether anybody still waits.
+func (c *Client) checkReply(name string) (Declared, error) {
+	c.vhost.mu.RLock()
+	defer c.vhost.mu.RUnlock()
+	if name != ReplyPrefix && c.vhost.queues[name] == nil {
+		return Declared{}, c.vhost.noQueue(name)
+	}
+	return Declared{Name: name, Consumers: 1}, nil
+}
 
 // ConsumeReplies opens a direct reply-to address: a queue of the client's own that nobody sees, with an unguessable name
 // under which anybody may publish to it through the default exchange. It goes with the consumer.
 func (c *Client) ConsumeReplies(tag string, sink Sink) (*Consumer, error) {
 	v := c.vhost
 	v.mu.Lock()
-	q, err := c.addQueue(QueueSpec{Name: v.broker.name(ReplyPrefix + "."), Exclusive: true, AutoDelete: true})
+	q, err := c.addQueue(QueueSpec{Name: v.broker.unguessable(ReplyPrefix + "."), Exclusive: true, AutoDelete: true})
 	v.mu.Unlock()
 	if err != nil {
 		return nil, err
@@ -472,7 +510,8 @@ func (c *Client) ConsumeReplies(tag string, sink Sink) (*Consumer, error) {
 // Publish routes a message and enters it into the queues. It returns how many queues got it; when that is 0 the message
 // is gone, and the front decides whether its publisher wants to know.
 //
-// The message's slices are not kept. Errors are NotFound and AccessRefused.
+// The message's slices are not kept. Errors are NotFound, AccessRefused and, for names that are too long,
+// PreconditionFailed.
 func (c *Client) Publish(b *Batch, m *message.Message) (int, error) {
 	r, err := c.routes.find(c, m)
 	if err != nil {

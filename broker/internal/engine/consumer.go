@@ -18,9 +18,9 @@ type Consumer struct {
 	client *Client
 	sink   Sink
 	spec   ConsumerSpec
-	noAck  bool
-	slot   queue.Slot // lock: queue
+	slot   queue.Slot // set once
 	gone   bool       // lock: queue; cancelled, or its queue is deleted
+	told   bool       // lock: queue; the sink knows that the consumer is gone
 }
 
 // Queue returns the queue that the consumer is on.
@@ -37,7 +37,7 @@ func (c *Consumer) Wake(b *Batch) {
 	if c.gone {
 		return
 	}
-	q.resting = false
+	q.quiet = 0
 	q.core.Wake(c.slot)
 	q.serve(b)
 }
@@ -48,11 +48,12 @@ func (c *Consumer) Cancel(b *Batch) {
 	q := c.queue
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	c.told = true
 	if c.gone {
 		return
 	}
 	c.gone = true
-	q.resting = false
+	q.quiet = 0
 	q.core.Remove(c.slot)
 	q.consumers[c.slot] = nil
 	if q.exclusive == c {
@@ -61,6 +62,15 @@ func (c *Consumer) Cancel(b *Batch) {
 	if q.spec.AutoDelete && q.core.Consumers() == 0 {
 		b.after = append(b.after, aftermath{abandoned: q})
 	}
+}
+
+// bereave reports whether the sink has yet to be told that the queue is gone, and takes it for told from now on.
+func (c *Consumer) bereave() bool {
+	c.queue.mu.Lock()
+	defer c.queue.mu.Unlock()
+	told := c.told
+	c.told = true
+	return !told
 }
 
 // consume adds a consumer.
@@ -73,7 +83,7 @@ func (q *Queue) consume(client *Client, spec ConsumerSpec, sink Sink) (*Consumer
 	if q.exclusive != nil || spec.Exclusive && q.core.Consumers() > 0 {
 		return nil, refuse(AccessRefused, "%s in exclusive use", q.vhost.queueText(q.spec.Name))
 	}
-	c := &Consumer{queue: q, client: client, sink: sink, spec: spec, noAck: spec.NoAck}
+	c := &Consumer{queue: q, client: client, sink: sink, spec: spec}
 	c.slot = q.core.Add(spec.Prefetch, spec.NoAck)
 	q.core.Refuse(c.slot) // asleep until the first Wake
 	for int(c.slot) >= len(q.consumers) {
@@ -83,6 +93,6 @@ func (q *Queue) consume(client *Client, spec ConsumerSpec, sink Sink) (*Consumer
 	if spec.Exclusive {
 		q.exclusive = c
 	}
-	q.consumed, q.resting = true, false
+	q.quiet = 0
 	return c, nil
 }

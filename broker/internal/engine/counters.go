@@ -13,16 +13,6 @@ type Counters struct {
 	Requeued    uint64 // given back by a client
 }
 
-func (c *Counters) add(d *Counters) {
-	c.Published += d.Published
-	c.Routed += d.Routed
-	c.Unroutable += d.Unroutable
-	c.Delivered += d.Delivered
-	c.Redelivered += d.Redelivered
-	c.Settled += d.Settled
-	c.Requeued += d.Requeued
-}
-
 // totals are Counters that many goroutines add to.
 type totals struct {
 	published, routed, unroutable, delivered, redelivered, settled, requeued atomic.Uint64

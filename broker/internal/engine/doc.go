@@ -18,6 +18,7 @@
 //
 // In this order, and no two of a kind at once:
 //
+//	broker  Broker.mu        the maps of vhosts and clients
 //	vhost   VHost.mu         topology: the maps of exchanges and queues, and the bindings
 //	queue   Queue.mu         one queue's messages and consumers
 //	credit  a front's own    what one channel has outstanding (taken inside Sink.Deliver)

@@ -20,8 +20,7 @@ type Queue struct {
 	consumers []*Consumer     // by slot
 	exclusive *Consumer       // the one that has the queue to itself
 	deleted   bool            // nothing enters any more
-	consumed  bool            // it has had a consumer
-	resting   bool            // nothing happened since the last housekeeping
+	quiet     int             // how often housekeeping has come by since anything happened
 	delivery  Delivery        // scratch for the delivery under way
 	view      message.Message // scratch for the message of the delivery under way
 	count     Counters        // of this queue
@@ -44,7 +43,7 @@ func (q *Queue) publish(b *Batch, m *message.Message) {
 	if q.deleted {
 		return
 	}
-	q.resting = false
+	q.quiet = 0
 	q.count.Routed++
 	b.count.Routed++
 	b.work++
@@ -101,12 +100,12 @@ func (q *Queue) serve(b *Batch) {
 			return
 		}
 		c := q.consumers[s]
-		q.prepare(e, c, c.noAck)
+		q.prepare(e, c, c.spec.NoAck)
 		if !q.hand(b, c.sink) {
 			q.core.Refuse(s)
 			continue
 		}
-		if c.noAck {
+		if c.spec.NoAck {
 			b.stored -= int64(e.Ref.Len)
 		}
 		q.core.Delivered(s, e)
@@ -134,7 +133,7 @@ func (q *Queue) Settle(b *Batch, seqs []uint64, how queue.Outcome) int {
 	if q.deleted {
 		return 0
 	}
-	q.resting = false
+	q.quiet = 0
 	_, before := q.core.Bytes()
 	n := 0
 	for _, seq := range seqs {
@@ -155,13 +154,14 @@ func (q *Queue) Settle(b *Batch, seqs []uint64, how queue.Outcome) int {
 	return n
 }
 
-// get fetches the first message and shows it to take, with how many remain. It reports whether there was one.
+// get fetches the first message and shows it to take, with how many remain, under the queue's lock. It reports whether
+// there was one.
 func (q *Queue) get(b *Batch, noAck bool, take func(d *Delivery, remaining int)) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.resting = false
+	q.quiet = 0
 	e, ok := q.core.Peek()
-	if !ok || q.deleted {
+	if !ok {
 		return false
 	}
 	q.prepare(e, nil, noAck)
@@ -179,18 +179,17 @@ func (q *Queue) purge(b *Batch) int {
 	defer q.mu.Unlock()
 	ready, _ := q.core.Bytes()
 	b.stored -= ready
-	q.resting = false
+	q.quiet = 0
 	return q.core.Purge()
 }
 
-// rest gives memory back when nothing has happened since the last call.
+// rest gives memory back, once, when nothing has happened since the last call.
 func (q *Queue) rest() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.resting && !q.deleted {
+	if q.quiet++; q.quiet == 2 {
 		q.core.Trim()
 	}
-	q.resting = true
 }
 
 // Info is what a queue looks like at a moment.
@@ -213,19 +212,28 @@ func (q *Queue) Info() Info {
 	return i
 }
 
-// close marks the queue deleted and returns the consumers that it had. lock: vhost; takes queue
-func (q *Queue) close(b *Batch) {
+// close marks the queue deleted, unless a condition forbids it, and returns how many messages waited. lock: vhost; takes
+// queue
+func (q *Queue) close(b *Batch, ifUnused, ifEmpty bool) (int, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	waiting := q.core.Ready()
+	switch {
+	case ifUnused && q.core.Consumers() > 0:
+		return 0, refuse(PreconditionFailed, "%s in use", q.vhost.queueText(q.spec.Name))
+	case ifEmpty && waiting > 0:
+		return 0, refuse(PreconditionFailed, "%s not empty", q.vhost.queueText(q.spec.Name))
+	}
 	ready, out := q.core.Bytes()
 	b.stored -= ready + out
 	q.deleted = true
 	for _, c := range q.consumers {
 		if c != nil {
 			c.gone = true
-			b.after = append(b.after, aftermath{consumer: c})
+			b.after = append(b.after, aftermath{orphan: c})
 		}
 	}
 	q.consumers, q.exclusive = nil, nil
 	q.core = queue.New(queue.NewMemory()) // the old one's memory goes
+	return waiting, nil
 }

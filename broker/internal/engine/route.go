@@ -21,18 +21,20 @@ type route struct {
 
 // routeCache remembers routes. It is a table of a fixed size in which a newer route takes an older one's place, so that
 // it is bounded and one-off keys cost no more than finding their route does; its memory is used again. It begins small,
-// since most clients publish to one or two addresses.
+// since most clients publish to one or two addresses, and grows when routes take one another's places.
 type routeCache struct {
-	last   *route // the one used before this: most publishers repeat themselves
-	routes []route
-	misses int
-	seed   maphash.Seed
-	walk   walk // scratch
+	last      *route // the one used before this: most publishers repeat themselves
+	routes    []route
+	displaced int // good routes that others took the place of
+	room      int // for how many queues all routes together have memory
+	seed      maphash.Seed
+	walk      walk // scratch
 }
 
 const (
 	fewRoutes  = 16
 	manyRoutes = 1024
+	maxRoom    = 64 << 10
 )
 
 // generation is the state of the world that a route depends on: it changes with the topology and with permissions.
@@ -43,8 +45,7 @@ func (c *Client) generation() uint64 {
 // find returns the route of a message. The route is valid until the next call.
 func (rc *routeCache) find(c *Client, m *message.Message) (*route, error) {
 	now := c.generation()
-	if r := rc.last; r != nil && r.generation == now && bytes.Equal(r.key, m.Key) && bytes.Equal(r.exchange, m.Exchange) &&
-		!r.headers {
+	if r := rc.last; r != nil && r.leads(m, now) {
 		return r, nil
 	}
 	if rc.routes == nil {
@@ -52,26 +53,41 @@ func (rc *routeCache) find(c *Client, m *message.Message) (*route, error) {
 		rc.seed = maphash.MakeSeed()
 	}
 	r := rc.place(m)
-	if r.generation == now && bytes.Equal(r.key, m.Key) && bytes.Equal(r.exchange, m.Exchange) && !r.headers {
+	if r.leads(m, now) {
 		rc.last = r
 		return r, nil
 	}
-	if rc.misses++; rc.misses > len(rc.routes) && len(rc.routes) < manyRoutes {
-		rc.routes, rc.misses = make([]route, len(rc.routes)*4), 0
+	if r.generation == now && !r.headers {
+		rc.displaced++
+	}
+	if grow := rc.displaced > len(rc.routes) && len(rc.routes) < manyRoutes; grow || rc.room > maxRoom {
+		n := len(rc.routes)
+		if grow {
+			n *= 4
+		}
+		rc.routes, rc.displaced, rc.room = make([]route, n), 0, 0
 		r = rc.place(m)
 	}
 	rc.last = nil
 	r.generation = 0 // until it is whole
+	rc.room -= cap(r.queues)
 	r.exchange = append(r.exchange[:0], m.Exchange...)
 	r.key = append(r.key[:0], m.Key...)
 	clear(r.queues[:cap(r.queues)])
 	r.queues, r.headers = r.queues[:0], false
-	if err := rc.resolve(c, m, r); err != nil {
+	err := rc.resolve(c, m, r)
+	rc.room += cap(r.queues)
+	if err != nil {
 		return nil, err
 	}
 	r.generation = now
 	rc.last = r
 	return r, nil
+}
+
+// leads reports whether r is, in the generation now, the route of m.
+func (r *route) leads(m *message.Message, now uint64) bool {
+	return r.generation == now && bytes.Equal(r.key, m.Key) && bytes.Equal(r.exchange, m.Exchange) && !r.headers
 }
 
 func (rc *routeCache) place(m *message.Message) *route {
@@ -81,6 +97,9 @@ func (rc *routeCache) place(m *message.Message) *route {
 
 // resolve finds the queues that a message goes to: each once, in the order of the bindings.
 func (rc *routeCache) resolve(c *Client, m *message.Message, r *route) error {
+	if len(m.Key) > message.MaxKey {
+		return refuse(PreconditionFailed, "a routing key of %d bytes is too long: at most %d", len(m.Key), message.MaxKey)
+	}
 	v := c.vhost
 	v.mu.RLock()
 	defer v.mu.RUnlock()

@@ -17,7 +17,9 @@ type Verdict uint8
 
 const (
 	// Refused: no credit, or the output is full. The queue keeps the message and leaves the consumer alone until
-	// Consumer.Wake.
+	// Consumer.Wake. A Wake that is called at any time after the sink has decided to refuse is never lost: it waits for the
+	// queue's lock, under which the refusal is noted. So a sink must make sure, before it looks whether it has room, that
+	// whoever makes room afterwards will call Wake.
 	Refused Verdict = iota
 	// Taken: the sink has it, and somebody else sees to the flushing of its output.
 	Taken
@@ -31,8 +33,9 @@ type Sink interface {
 	Deliver(d *Delivery) Verdict
 	// Flush pushes out what Deliver has appended. Called with no lock held; it must not block.
 	Flush()
-	// Cancelled says that the queue is gone and the consumer with it. Called with no lock held, at most once, and not
-	// after Consumer.Cancel.
+	// Cancelled says that the queue is gone and the consumer with it. Called with no lock held, at most once, from the
+	// goroutine that deleted the queue. It is not called once Consumer.Cancel has returned, save when both were under way
+	// at the same time.
 	Cancelled(c *Consumer)
 }
 

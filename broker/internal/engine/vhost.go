@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -76,15 +77,20 @@ func (v *VHost) Broker() *Broker { return v.broker }
 // Spec returns what the exchange was declared with.
 func (x *Exchange) Spec() ExchangeSpec { return x.spec }
 
-// Queue returns the queue with that name, or nil.
+// Queue returns the queue with that name, which may be a direct reply-to address, or nil.
 func (v *VHost) Queue(name string) *Queue {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	return v.queues[name]
 }
 
-// Queues returns all queues, sorted by name.
+// Queues returns all queues, sorted by name. Direct reply-to addresses are not shown.
 func (v *VHost) Queues() []*Queue {
+	return slices.DeleteFunc(v.all(), func(q *Queue) bool { return isReply(q.spec.Name) })
+}
+
+// all returns all queues, sorted by name.
+func (v *VHost) all() []*Queue {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	all := make([]*Queue, 0, len(v.queues))
@@ -110,7 +116,7 @@ func (v *VHost) Exchanges() []ExchangeSpec {
 // changed voids what clients have cached. lock: vhost
 func (v *VHost) changed() { v.generation.Add(1) }
 
-// declareExchange returns the exchange of that name, new or equivalent.
+// declareExchange makes an exchange unless an equivalent one exists.
 func (v *VHost) declareExchange(spec ExchangeSpec) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -291,8 +297,13 @@ func (v *VHost) Bindings() []Binding {
 	return all
 }
 
-// dropQueue takes a queue out of the topology and ends it. lock: vhost
-func (v *VHost) dropQueue(b *Batch, q *Queue) {
+// dropQueue ends a queue, unless a condition forbids it, takes it out of the topology, and returns how many messages waited
+// in it. lock: vhost
+func (v *VHost) dropQueue(b *Batch, q *Queue, ifUnused, ifEmpty bool) (int, error) {
+	ready, err := q.close(b, ifUnused, ifEmpty)
+	if err != nil {
+		return 0, err
+	}
 	delete(v.queues, q.spec.Name)
 	v.changed()
 	for x := range q.bound {
@@ -303,15 +314,14 @@ func (v *VHost) dropQueue(b *Batch, q *Queue) {
 	if q.owner != nil {
 		q.owner.disown(q)
 	}
-	q.close(b)
+	return ready, nil
 }
 
 // deleteAbandoned deletes an auto-delete queue, unless somebody consumes from it again by now.
 func (v *VHost) deleteAbandoned(b *Batch, q *Queue) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.queues[q.spec.Name] != q || q.Info().Consumers > 0 {
-		return
+	if v.queues[q.spec.Name] == q {
+		_, _ = v.dropQueue(b, q, true, false) // in use: then it stays
 	}
-	v.dropQueue(b, q)
 }
