@@ -3,7 +3,7 @@ package brick
 import "github.com/warrenmq/warren/zmq/internal/pattern"
 
 // A Balancer sends to many peers in turn, passing over those whose queues are
-// full (RFC 28 and 30: "round-robin" over the available peers). The zero
+// full (RFC 28 and 30: round robin over the available peers). The zero
 // Balancer is ready to use.
 type Balancer struct {
 	active []*pattern.Pipe

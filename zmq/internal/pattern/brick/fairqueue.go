@@ -6,7 +6,7 @@ package brick
 import "github.com/warrenmq/warren/zmq/internal/pattern"
 
 // A FairQueue reads from many peers in turn, one message each (RFC 28 and 30:
-// "fair-queuing"). It lists only the pipes that may have a message. The zero
+// fair queuing). It lists only the pipes that may have a message. The zero
 // FairQueue is ready to use.
 type FairQueue struct {
 	active []*pattern.Pipe

@@ -37,9 +37,8 @@ func (c *Core) Readable(p *pattern.Pipe) { c.in.Readable(p) }
 // Writable sends to p again.
 func (c *Core) Writable(p *pattern.Pipe) { c.out.Add(p) }
 
-// Send hands the message to the next peer with room: DEALER "SHALL route
-// outgoing messages to available peers using a round-robin strategy" and
-// "SHALL NOT discard messages" (RFC 28).
+// Send hands the message to the next peer with room, and never drops one that
+// fits nowhere (RFC 28, The DEALER Socket Type).
 func (c *Core) Send(out *pattern.Out) error {
 	if c.out.Send(out) == nil {
 		return pattern.ErrAgain
@@ -47,7 +46,7 @@ func (c *Core) Send(out *pattern.Out) error {
 	return nil
 }
 
-// Recv reads the next peer that has a message (RFC 28: "fair-queuing").
+// Recv reads the next peer that has a message (RFC 28: fair queuing).
 func (c *Core) Recv(in *pattern.In) error {
 	if c.in.Recv(in) == nil {
 		return pattern.ErrAgain

@@ -12,8 +12,8 @@ type Core struct {
 	in   brick.FairQueue // of the peer, and of one before it that left messages
 }
 
-// Attach accepts the first peer and refuses any other while it is there:
-// PAIR "SHALL NOT accept more than one peer" (RFC 31).
+// Attach accepts the first peer and refuses any other while it is there
+// (RFC 31, The PAIR Socket Type).
 func (c *Core) Attach(p *pattern.Pipe) bool {
 	if c.peer != nil {
 		return false
@@ -42,8 +42,8 @@ func (c *Core) Readable(p *pattern.Pipe) { c.in.Readable(p) }
 // Writable does nothing: Send asks the peer's queue each time.
 func (c *Core) Writable(*pattern.Pipe) {}
 
-// Send hands the message to the peer: PAIR "SHALL NOT discard messages"
-// (RFC 31).
+// Send hands the message to the peer, and never drops one that does not fit
+// (RFC 31, The PAIR Socket Type).
 func (c *Core) Send(out *pattern.Out) error {
 	if c.peer == nil || !c.peer.Push(out) {
 		return pattern.ErrAgain

@@ -29,11 +29,11 @@ func (c *Core) Readable(p *pattern.Pipe) { c.in.Readable(p) }
 // Writable does nothing.
 func (c *Core) Writable(*pattern.Pipe) {}
 
-// Send never sends: PULL "SHALL NOT send" (RFC 30).
+// Send never sends (RFC 30, The PULL Socket Type).
 func (c *Core) Send(*pattern.Out) error { return pattern.ErrAgain }
 
-// Recv reads the next peer that has a message: PULL "SHALL receive incoming
-// messages from its peers using a fair-queuing strategy" (RFC 30).
+// Recv reads the next peer that has a message, so that none is starved
+// (RFC 30, The PULL Socket Type: fair queuing).
 func (c *Core) Recv(in *pattern.In) error {
 	if c.in.Recv(in) == nil {
 		return pattern.ErrAgain

@@ -30,7 +30,7 @@ func (c *Core) Detach(p *pattern.Pipe) {
 	c.out.Remove(p)
 }
 
-// Readable throws away what p sent: PUSH "SHALL NOT receive" (RFC 30).
+// Readable throws away what p sent: a PUSH only sends (RFC 30).
 func (c *Core) Readable(p *pattern.Pipe) {
 	for p.Pop(&c.in) {
 	}
@@ -39,9 +39,8 @@ func (c *Core) Readable(p *pattern.Pipe) {
 // Writable sends to p again.
 func (c *Core) Writable(p *pattern.Pipe) { c.out.Add(p) }
 
-// Send hands the message to the next peer with room: PUSH "SHALL route
-// outgoing messages to available peers using a round-robin strategy" and
-// "SHALL NOT discard messages" (RFC 30).
+// Send hands the message to the next peer with room, and never drops one that
+// fits nowhere (RFC 30, The PUSH Socket Type).
 func (c *Core) Send(out *pattern.Out) error {
 	if c.out.Send(out) == nil {
 		return pattern.ErrAgain

@@ -53,9 +53,9 @@ func (c *Core) Recv(in *pattern.In) error {
 	}
 }
 
-// Send puts out.Head in front of the reply and hands it to out.To. REP "SHALL
-// silently discard the reply" if the peer is gone (RFC 28); one that does not
-// read its replies loses them too.
+// Send puts out.Head in front of the reply and hands it to out.To. It never
+// waits: a peer that is gone loses its reply (RFC 28, The REP Socket Type), and
+// so does one that does not read its replies.
 func (c *Core) Send(out *pattern.Out) error {
 	if !out.To.Gone {
 		out.To.Push(out)

@@ -60,8 +60,7 @@ func (c *Core) Detach(p *pattern.Pipe) {
 	c.Disconnected(p)
 }
 
-// Readable drops what p sent without being asked (RFC 28: REQ "SHALL discard
-// silently any messages received from other peers").
+// Readable drops what p sent without being asked (RFC 28, The REQ Socket Type).
 func (c *Core) Readable(p *pattern.Pipe) {
 	if p != c.asked {
 		c.drain(p)

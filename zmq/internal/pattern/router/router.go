@@ -90,9 +90,9 @@ func (c *Core) Readable(p *pattern.Pipe) {
 // Writable does nothing: Send asks the peer's queue each time.
 func (c *Core) Writable(*pattern.Pipe) {}
 
-// Send takes the first frame off and hands the rest to the peer of that id.
-// "If no such peer is known, or its queue is full, the message is dropped"
-// is what RFC 28 asks for, unless the socket is mandatory.
+// Send takes the first frame off and hands the rest to the peer of that id. A
+// message for an unknown id or a full queue is dropped, or reported if the
+// socket is mandatory (RFC 28, The ROUTER Socket Type: either is allowed).
 func (c *Core) Send(out *pattern.Out) error {
 	p, known := c.peers[string(out.Body[0])]
 	if !known {

@@ -30,7 +30,7 @@ func (c *Core) Unsubscribe(prefix string) (ok bool) {
 	return ok
 }
 
-// Send never sends: SUB "SHALL NOT send" (RFC 29).
+// Send never sends (RFC 29, The SUB Socket Type).
 func (c *Core) Send(*pattern.Out) error { return pattern.ErrAgain }
 
 // Recv reads the next message that a subscription matches. Publishers filter

@@ -116,8 +116,8 @@ func (c *Core) note(on byte, prefix []byte) {
 func (c *Core) Writable(*pattern.Pipe) {}
 
 // Send publishes a message to all that subscribed to a prefix of its first
-// frame. It never waits: XPUB "SHALL silently drop the message" for a
-// subscriber whose queue is full (RFC 29).
+// frame. It never waits: a subscriber whose queue is full loses the message
+// (RFC 29, The XPUB Socket Type).
 func (c *Core) Send(out *pattern.Out) error {
 	c.out.Send(out)
 	return nil

@@ -72,7 +72,7 @@ func (c *Core) Announce(prefix string, on bool) {
 // Topics returns the subscriptions.
 func (c *Core) Topics() *brick.Subscriptions { return &c.topics }
 
-// Recv reads the next publisher that has a message (RFC 29: "fair-queuing").
+// Recv reads the next publisher that has a message (RFC 29: fair queuing).
 func (c *Core) Recv(in *pattern.In) error {
 	if c.in.Recv(in) == nil {
 		return pattern.ErrAgain
