@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"net/url"
 	"strings"
@@ -182,4 +183,4 @@ func closeReason(closed <-chan *amqp.Error) error {
 }
 
 // limitOr is n, or the greatest int when n is 0, which stands for no limit.
-func limitOr(n int) int { return cmp.Or(n, int(^uint(0)>>1)) }
+func limitOr(n int) int { return cmp.Or(n, math.MaxInt) }

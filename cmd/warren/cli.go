@@ -85,7 +85,6 @@ func run(ctx context.Context, args []string, std stdio) int {
 		fmt.Fprintf(std.err, "warren: %s; see '%s --help'\n", oneLine(err), command)
 		return exitUsage
 	}
-	parsed.Bind(parsed.Model)
 	if err := parsed.Run(); err != nil {
 		fmt.Fprintf(std.err, "warren: %s\n", oneLine(err))
 		return exitFailed

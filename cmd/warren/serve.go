@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
+	"time"
 
 	"github.com/warrenmq/warren/broker"
 )
@@ -12,6 +14,8 @@ import (
 type serveCmd struct {
 	Listen []string `sep:"none" placeholder:"URL" help:"An address to listen on; give the flag once for each. Default: the standard listeners, on loopback."`
 	Data   string   `placeholder:"DIR" type:"path" help:"The data folder, made when it is missing."`
+
+	DrainTimeout time.Duration `default:"5s" placeholder:"DURATION" help:"How long clients may take to finish after SIGTERM before they are cut off. Default: ${default}."`
 	LogFlags
 }
 
@@ -49,6 +53,14 @@ warren serve --listen amqp://127.0.0.1:5672 --listen 'zmq+pub://127.0.0.1:5556?e
 `
 }
 
+// Validate refuses a time that has no meaning. kong calls it before Run.
+func (c *serveCmd) Validate() error {
+	if c.DrainTimeout <= 0 {
+		return errors.New("--drain-timeout must be above 0")
+	}
+	return nil
+}
+
 // Run serves until ctx ends.
 func (c *serveCmd) Run(ctx context.Context, std stdio) error {
 	logger := c.logger(std.err)
@@ -60,7 +72,8 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) error {
 		listen = broker.DefaultListen()
 	}
 	notice := "Messages, queues and users are kept in memory: nothing survives a restart."
-	return serve(ctx, std, broker.Config{Dir: c.Data, Listen: listen, Logger: logger}, c.LogFormat == "json", notice)
+	config := broker.Config{Dir: c.Data, Listen: listen, DrainTimeout: c.DrainTimeout, Logger: logger}
+	return serve(ctx, std, config, c.LogFormat == "json", notice)
 }
 
 // serve runs a broker until ctx ends. Once every listener is open it prints the banner (or logs it, for programs that
@@ -86,6 +99,7 @@ func serve(ctx context.Context, std stdio, config broker.Config, logged bool, no
 	if _, err := fmt.Fprintln(std.out, "ready"); err != nil {
 		return fmt.Errorf("standard output: %w", err)
 	}
+	defer context.AfterFunc(ctx, func() { config.Logger.Info("stopping; another signal ends it at once") })()
 	return <-done
 }
 
