@@ -10,32 +10,34 @@ import (
 	"github.com/warrenmq/warren/broker/internal/front"
 	"github.com/warrenmq/warren/broker/internal/front/amqp091"
 	"github.com/warrenmq/warren/broker/internal/front/pump"
+	"github.com/warrenmq/warren/broker/internal/front/socket"
 )
 
 // DefaultListen returns the standard listeners, on loopback.
 func DefaultListen() []string { return []string{"amqp://127.0.0.1:5672"} }
 
-// opener makes the door of one scheme.
-type opener struct {
-	scheme string
-	open   func(env front.Env, e front.Endpoint) (front.Door, error)
+// doorFront is a front that listeners are opened for.
+type doorFront struct {
+	schemes []string
+	open    func(env front.Env, e front.Endpoint) (front.Door, error)
 }
 
-// openers has a row for each scheme.
-var openers = []opener{
-	{"amqp", openAMQP},
+// doorFronts has a row for each front.
+func doorFronts() []doorFront {
+	return []doorFront{
+		{[]string{"amqp"}, openAMQP},
+		{socket.Schemes(), socket.New},
+	}
 }
 
 // newDoor makes the door that an endpoint asks for.
 func newDoor(env front.Env, e front.Endpoint) (front.Door, error) {
-	for _, o := range openers {
-		if o.scheme == e.Scheme {
-			return o.open(env, e)
+	var known []string
+	for _, f := range doorFronts() {
+		if slices.Contains(f.schemes, e.Scheme) {
+			return f.open(env, e)
 		}
-	}
-	known := make([]string, len(openers))
-	for i, o := range openers {
-		known[i] = o.scheme
+		known = append(known, f.schemes...)
 	}
 	slices.Sort(known)
 	return nil, fmt.Errorf("listener %s: there is no scheme %q: known are %s", e, e.Scheme, strings.Join(known, ", "))
