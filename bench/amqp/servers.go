@@ -38,10 +38,8 @@ func startWarren(ctx context.Context, dir string, o *options) (*server, error) {
 	binary := o.warren
 	if binary == "" {
 		binary = filepath.Join(dir, "warren")
-		build := exec.CommandContext(ctx, "go", "build", "-o", binary, "github.com/warrenmq/warren/cmd/warren")
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := build.CombinedOutput(); err != nil {
-			return nil, fmt.Errorf("building warren: %w\n%s", err, out)
+		if err := process.Build(ctx, process.Root, binary, "./cmd/warren", "CGO_ENABLED=0"); err != nil {
+			return nil, err
 		}
 	}
 	port, err := process.FreePort()

@@ -204,7 +204,8 @@ func (p *Peer) remarks() string {
 		notes = append(notes, fmt.Sprintf("%d lost", lost))
 	}
 	if len(failed) > 0 {
-		notes = append(notes, fmt.Sprintf("%d failed: %s", len(failed), failed[0]))
+		line, _, _ := strings.Cut(failed[0], "\n")
+		notes = append(notes, fmt.Sprintf("%d failed: %s", len(failed), line))
 	}
 	return strings.Join(notes, "; ")
 }
