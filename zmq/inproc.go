@@ -90,7 +90,9 @@ func (i *Inproc) forget(name string, p *pipe) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	list := slices.DeleteFunc(i.waiting[name], func(other *pipe) bool { return other == p })
-	if i.waiting[name] = list; len(list) == 0 {
+	if len(list) > 0 {
+		i.waiting[name] = list
+	} else {
 		delete(i.waiting, name)
 	}
 }
