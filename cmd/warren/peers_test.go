@@ -3,9 +3,11 @@ package main
 import (
 	"bytes"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -136,6 +138,18 @@ func cmdPeer(ts *testscript.TestScript, neg bool, args []string) {
 		accepted <- conn
 		serve(conn)
 	}()
+}
+
+// cmdBytes writes a file of bytes that look random and are the same each time.
+func cmdBytes(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: bytes FILE N")
+	}
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	b := make([]byte, n)
+	rand.NewChaCha8([32]byte{}).Read(b)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o666))
 }
 
 // cmdClient is the classic client that sends, keeps its half open, and reads until the server closes.

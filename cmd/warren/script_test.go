@@ -34,9 +34,10 @@ func TestMain(m *testing.M) {
 //	start NAME ARGS...  runs warren in the background, with NAME.in as its input if there is such a file, until it is
 //	                    ready or bound. The URLs that it listens on are then $NAME, $NAME2 and so on (for echo serve
 //	                    those that echo send takes), and the part that says where is $NAME_at, $NAME2_at
-//	stop NAME           asks it to end and expects exit code 0; its output is then in NAME.out and NAME.err
-//	finish NAME         waits until it ends by itself, and is like stop otherwise
+//	terminate NAME      asks it to end and expects exit code 0; its output is then in NAME.out and NAME.err
+//	finish NAME         waits until it ends by itself, and is like terminate otherwise
 //	peer NAME KIND      runs a server that is not warren and sets $NAME to its address (peers_test.go)
+//	bytes FILE N        writes N bytes that look random
 //	client URL TEXT     sends a text to tcp://HOST:PORT and prints what comes until the server closes
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -50,11 +51,12 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"start":  cmdStart,
-			"stop":   cmdStop,
-			"finish": cmdFinish,
-			"peer":   cmdPeer,
-			"client": cmdClient,
+			"start":     cmdStart,
+			"terminate": cmdTerminate,
+			"finish":    cmdFinish,
+			"peer":      cmdPeer,
+			"bytes":     cmdBytes,
+			"client":    cmdClient,
 		},
 	})
 }
@@ -104,7 +106,7 @@ func cmdStart(ts *testscript.TestScript, neg bool, args []string) {
 
 	// A server says "ready" on its standard output, after its banner; a socket says where it is bound. One that binds
 	// nowhere of its own choice says nothing, and needs no waiting either, because ZeroMQ waits.
-	isServer := args[1] == "serve" || args[1] == "echo"
+	isServer := args[1] == "serve" || args[1] == "echo" && args[2] == "serve"
 	var said string
 	switch {
 	case isServer:
@@ -138,9 +140,9 @@ func cmdStart(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-func cmdStop(ts *testscript.TestScript, neg bool, args []string) {
+func cmdTerminate(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
-		ts.Fatalf("usage: stop NAME")
+		ts.Fatalf("usage: terminate NAME")
 	}
 	ts.Check(find(ts, args[0]).command.Process.Signal(syscall.SIGTERM))
 	cmdFinish(ts, neg, args)
@@ -152,7 +154,7 @@ func cmdFinish(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	p := find(ts, args[0])
 	out, err := p.out.wait(nil), p.err.wait(nil)
-	ts.Logf("[%s stdout]\n%s[%s stderr]\n%s", args[0], out, args[0], err)
+	ts.Logf("[%s stdout]\n%.2000s[%s stderr]\n%s", args[0], out, args[0], err)
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]+".out"), []byte(out), 0o666))
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]+".err"), []byte(err), 0o666))
 	if code := p.command.ProcessState.ExitCode(); code != 0 {
