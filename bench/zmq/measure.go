@@ -69,7 +69,7 @@ const settle = 150 * time.Millisecond
 // everything and is gone. (libzmq's receiver, when it has stopped reading at its
 // high-water mark just then, drops what is left in an ipc connection, and would
 // wait for ever.)
-const grace = 5 * time.Second
+const grace = 3 * time.Second
 
 // run has a pair do count messages or round trips. It is bounded by ctx.
 func (d *driver) run(ctx context.Context, sc scenario, p pair, count int) (report.Sample, error) {
