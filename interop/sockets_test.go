@@ -384,62 +384,73 @@ func drain(t testing.TB, alice, bob, carol *lab.Process) {
 	carol.Expect("received yes")
 }
 
-// Lines and a queue: every client both fills the queue and works on it, and
-// so does AMQP; each line is worked on once.
+// Lines and a queue: who comes and speaks hands in work, who comes and is
+// silent is given some; each line is worked on once, whoever handed it in.
 func TestSocketsNetcatOnAQueueWithAMQP(t *testing.T) {
 	nc := lab.NeedCommand(t, "nc")
 	lab.NeedPython(t, "pika")
 	queue, amqp := lab.Addr(t), lab.Addr(t)
 	lab.Serve(t, "amqp://"+amqp, "queue+tcp://"+queue+"?queue=jobs")
 	url := "amqp://guest:guest@" + amqp + "/"
-	put := []string{lab.Path("interop/peers/pika/put.py"), "--url", url, "--queue", "jobs"}
-
-	var want []string
-	for n := range 60 {
-		want = append(want, fmt.Sprintf("job %02d", n))
+	pika := func(script string, stdin []string, args ...string) []byte {
+		args = append([]string{lab.Path("interop/peers/pika/" + script), "--url", url, "--queue", "jobs"}, args...)
+		return lab.MustRun(t, lines(stdin), lab.Python, args...)
 	}
-	early, late := want[:30], want[30:]
-
-	// What AMQP published before anybody was there waits in the queue.
-	lab.MustRun(t, []byte(strings.Join(early, "\n")+"\n"), lab.Python, put...)
-	alice := lab.Start(t, nc, hostPort(queue)...)
-	for _, job := range early {
-		alice.Expect(job)
+	var jobs []string
+	for n := range 40 {
+		jobs = append(jobs, fmt.Sprintf("job %02d", n))
 	}
+	handIn := append([]string{"-N"}, hostPort(queue)...)
 
-	bob := lab.Start(t, nc, hostPort(queue)...)
-	bob.Say(late[0])
-	// One of the two has it; then both are at the queue for certain.
+	lab.MustRun(t, lines(jobs), nc, handIn...)
+	same(t, "pika consumed", pika("get.py", nil, fmt.Sprint(len(jobs))), string(lines(jobs)))
+
+	// Two workers at netcat. Once each has been given something, work handed in
+	// by netcat and by pika is shared.
+	workers := map[string]*lab.Process{"alice": lab.Start(t, nc, hostPort(queue)...), "bob": lab.Start(t, nc, hostPort(queue)...)}
 	got := map[string][]string{}
-	take := func(name string, p *lab.Process, wait time.Duration) {
-		for {
-			line, ok := p.LineWithin(wait)
-			if !ok {
-				return
+	collect := func(enough func() bool) {
+		t.Helper()
+		for deadline := time.Now().Add(lab.Patience); !enough(); {
+			if time.Now().After(deadline) {
+				t.Fatalf("still waiting with %q", got)
 			}
-			got[name] = append(got[name], line)
+			for name, p := range workers {
+				if line, ok := p.LineWithin(20 * time.Millisecond); ok {
+					got[name] = append(got[name], line)
+				}
+			}
 		}
 	}
-	for n := 0; n == 0; n = len(got["alice"]) + len(got["bob"]) {
-		take("alice", alice, 50*time.Millisecond)
-		take("bob", bob, 50*time.Millisecond)
-	}
-	for _, job := range late[1:] {
-		bob.Say(job)
-	}
-	for deadline := time.Now().Add(lab.Patience); len(got["alice"])+len(got["bob"]) < len(late) && time.Now().Before(deadline); {
-		take("alice", alice, 50*time.Millisecond)
-		take("bob", bob, 50*time.Millisecond)
-	}
-	for name, lines := range got {
-		if !slices.IsSorted(lines) {
-			t.Errorf("%s got jobs out of their order: %q", name, lines)
+	sent := 0
+	collect(func() bool {
+		if len(got) < len(workers) && sent == len(got["alice"])+len(got["bob"]) {
+			sent++
+			pika("put.py", []string{"warming up"})
 		}
-	}
+		return len(got) == len(workers) && sent == len(got["alice"])+len(got["bob"])
+	})
+	clear(got)
+	lab.MustRun(t, lines(jobs[:20]), nc, handIn...)
+	pika("put.py", jobs[20:])
+	collect(func() bool { return len(got["alice"])+len(got["bob"]) == len(jobs) })
 	all := slices.Concat(got["alice"], got["bob"])
-	slices.Sort(all)
-	compare(t, "jobs done by the two", all, late)
-	if len(got["alice"]) == 0 || len(got["bob"]) == 0 {
-		t.Errorf("the work was not shared: alice %d, bob %d", len(got["alice"]), len(got["bob"]))
+	for name, done := range got {
+		if len(done) != len(jobs)/2 {
+			t.Errorf("%s was given %d of %d jobs", name, len(done), len(jobs))
+		}
+		if !slices.IsSorted(done) {
+			t.Errorf("%s was given its jobs out of their order: %q", name, done)
+		}
 	}
+	slices.Sort(all)
+	compare(t, "jobs done by the two", all, jobs)
+}
+
+// lines is what a file of some lines holds.
+func lines(of []string) []byte {
+	if len(of) == 0 {
+		return nil
+	}
+	return []byte(strings.Join(of, "\n") + "\n")
 }

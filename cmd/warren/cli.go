@@ -66,6 +66,7 @@ func run(ctx context.Context, args []string, std stdio) int {
 		kong.Writers(std.out, std.err),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(std),
+		kong.KindMapper(reflect.String, kong.MapperFunc(asGiven)),
 	)
 	switch {
 	case len(args) == 0:
@@ -90,6 +91,21 @@ func run(ctx context.Context, args []string, std stdio) int {
 		return exitFailed
 	}
 	return 0
+}
+
+// asGiven takes a text from the command line byte for byte. kong's own way leads through JSON, which replaces what is no
+// UTF-8, and a body or a path need not be UTF-8.
+func asGiven(ctx *kong.DecodeContext, target reflect.Value) error {
+	token, err := ctx.Scan.PopValue("string")
+	if err != nil {
+		return err
+	}
+	text, ok := token.Value.(string)
+	if !ok {
+		return fmt.Errorf("expected a text, not %v", token.Value)
+	}
+	target.SetString(text)
+	return nil
 }
 
 // oneLine is err's text on one line; errors.Join puts its parts on several.
