@@ -21,6 +21,22 @@ type amqpCmd struct {
 	Get     amqpGetCmd     `cmd:"" help:"Take waiting messages out of a queue, one at a time, and end when it is empty."`
 }
 
+// Help says with whom they talk.
+func (*amqpCmd) Help() string {
+	return `These work with any AMQP 0-9-1 broker, RabbitMQ too, and create nothing in it unless --declare says so.`
+}
+
+// Examples ends "warren amqp --help".
+func (*amqpCmd) Examples() string {
+	return `
+warren amqp publish --queue jobs --declare 'first job'
+warren amqp consume --queue jobs --count 1
+
+# what a broker elsewhere has in its dead-letter queue, left there
+warren amqp get --url amqps://ops:secret@rabbit.example.org/orders --queue dead --count 100 --requeue --format json
+`
+}
+
 // AMQPFlags are common to the AMQP commands.
 type AMQPFlags struct {
 	URL   string `name:"url" default:"amqp://guest:guest@127.0.0.1:5672/" placeholder:"URL" help:"The broker: amqp or amqps://USER:PASSWORD@HOST:PORT/VHOST. Default: ${default}."`

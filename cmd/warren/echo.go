@@ -12,6 +12,14 @@ type echoCmd struct {
 	Send  echoSendCmd  `cmd:"" help:"Send a text or standard input, and print what comes back."`
 }
 
+// Examples ends "warren echo --help".
+func (*echoCmd) Examples() string {
+	return `
+warren echo serve tcp://127.0.0.1:65432 &
+warren echo send tcp://127.0.0.1:65432 'Hello, world'
+`
+}
+
 // echoSchemes are the kinds of address that both halves of "warren echo" understand.
 var echoSchemes = []string{"tcp", "udp", "unix"}
 

@@ -48,7 +48,9 @@ func (c *echoSendCmd) Validate() (err error) {
 	if c.Datagram < 1 || c.Datagram > 65507 {
 		return errors.New("--datagram must be from 1 to 65507, the most that a UDP datagram can hold")
 	}
-	c.to, err = parseEchoURL(c.URL)
+	if c.URL != "" { // kong says better than this that it is missing
+		c.to, err = parseEchoURL(c.URL)
+	}
 	return err
 }
 
