@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"github.com/warrenmq/warren/broker/internal/exchange"
+	"github.com/warrenmq/warren/broker/internal/message"
 )
 
 // arg returns the argument with that name.
@@ -50,7 +51,10 @@ func argText(v exchange.Value, there bool) string {
 	return "the value '" + value + "' of type '" + kind + "'"
 }
 
-const queueType = "x-queue-type"
+const (
+	queueType  = "x-queue-type"
+	messageTTL = "x-message-ttl"
+)
 
 // classic is the type of all queues so far.
 var classic = exchange.Value{Kind: exchange.String, Bytes: []byte("classic")}
@@ -58,7 +62,7 @@ var classic = exchange.Value{Kind: exchange.String, Bytes: []byte("classic")}
 // The queue arguments that mean something to RabbitMQ's classic queues and that this broker does not have yet. Accepting
 // one and ignoring it would be a lie.
 var unsupportedQueueArgs = [...]string{
-	"x-expires", "x-message-ttl", "x-max-length", "x-max-length-bytes", "x-overflow", "x-dead-letter-exchange",
+	"x-expires", "x-max-length", "x-max-length-bytes", "x-overflow", "x-dead-letter-exchange",
 	"x-dead-letter-routing-key", "x-dead-letter-strategy", "x-max-priority", "x-single-active-consumer", "x-delivery-limit",
 	"x-consumer-timeout",
 }
@@ -68,6 +72,21 @@ func checkQueueArgs(what string, args []exchange.Arg) error {
 	if t, ok := arg(args, queueType); ok && !t.Equal(classic) {
 		return refuse(PreconditionFailed, "invalid arg '%s' for %s: Warren has classic queues only so far: received %s",
 			queueType, what, argText(t, true))
+	}
+	if ttl, ok := arg(args, messageTTL); ok {
+		problem := ""
+		switch {
+		case ttl.Kind != exchange.Int:
+			kind, _ := ttl.Describe()
+			problem = "{unacceptable_type," + kind + "}"
+		case ttl.Int < 0:
+			problem = "{value_negative," + strconv.FormatInt(ttl.Int, 10) + "}"
+		case ttl.Int > message.MaxTTL:
+			problem = "{value_too_large," + strconv.FormatInt(ttl.Int, 10) + "}"
+		}
+		if problem != "" {
+			return refuse(PreconditionFailed, "invalid arg '%s' for %s: %s", messageTTL, what, problem)
+		}
 	}
 	for _, name := range unsupportedQueueArgs {
 		if _, ok := arg(args, name); ok {

@@ -11,6 +11,7 @@ type Counters struct {
 	Redelivered uint64 // of which redeliveries
 	Settled     uint64 // acknowledged or discarded by a client
 	Requeued    uint64 // given back by a client
+	Expired     uint64 // dropped because their time to live was over
 }
 
 // totals are Counters that many goroutines add to.

@@ -123,44 +123,54 @@ func (rc *routeCache) resolve(c *Client, m *message.Message, r *route) error {
 		return nil
 	}
 	w := &rc.walk
-	w.vhost, w.route, w.message = v, r, m
-	w.routing.Key = m.Key
+	w.vhost, w.message, w.routing.Key, w.queues.members = v, m, m.Key, r.queues
 	w.enter(x)
-	clear(w.seen)
-	clear(w.dests[:cap(w.dests)])
-	w.vhost, w.route, w.message, w.found = nil, nil, nil, nil
-	w.seen, w.dests, w.routing.Key, w.routing.Headers = w.seen[:0], w.dests[:0], nil, nil
+	r.queues, r.headers = w.queues.members, w.headers
+	w.reset()
 	return nil
 }
 
 // walk follows bindings from exchange to exchange.
 type walk struct {
 	vhost   *VHost
-	route   *route
 	message *message.Message
 	routing exchange.Routing
-	seen    []*Exchange
-	dests   []dest              // a stack: what the exchanges under way lead to
-	found   map[*Queue]struct{} // once exchanges lead to exchanges and queues are many
+	dests   []dest // a stack: what the exchanges under way lead to
+	seen    set[*Exchange]
+	queues  set[*Queue] // what was found
+	headers bool        // a headers exchange was on the way
+}
+
+// reset forgets everything but the memory that the next walk can use.
+func (w *walk) reset() {
+	w.vhost, w.message, w.routing.Key, w.routing.Headers, w.headers = nil, nil, nil, nil, false
+	clear(w.dests[:cap(w.dests)])
+	clear(w.seen.members)
+	w.dests, w.seen.members = w.dests[:0], w.seen.members[:0]
+	w.queues.members, w.seen.index, w.queues.index = nil, nil, nil
 }
 
 func (w *walk) enter(x *Exchange) {
-	if slices.Contains(w.seen, x) {
+	if !w.seen.add(x) {
 		return // a circle
 	}
-	w.seen = append(w.seen, x)
 	if x.spec.Type == exchange.Headers {
-		w.route.headers = true
+		w.headers = true
 		w.routing.Headers = w.message.Headers
 	}
 	from := len(w.dests)
 	w.dests = x.table.Route(&w.routing, w.dests)
 	to := len(w.dests)
+	alone := len(w.seen.members) == 1 // one exchange names a queue once: only what came through another can repeat
 	for i := from; i < to; i++ {
-		if d := w.dests[i]; d.queue != nil {
-			w.add(d.queue)
-		} else {
+		switch d := w.dests[i]; {
+		case d.exchange != nil:
 			w.enter(d.exchange)
+			alone = false
+		case alone:
+			w.queues.members = append(w.queues.members, d.queue)
+		default:
+			w.queues.add(d.queue)
 		}
 	}
 	w.dests = w.dests[:from]
@@ -171,26 +181,32 @@ func (w *walk) enter(x *Exchange) {
 	}
 }
 
-// add notes a queue unless it is known. One exchange names a queue once, so only what came through another can repeat.
-func (w *walk) add(q *Queue) {
-	queues := &w.route.queues
-	if len(w.seen) > 1 {
-		if w.found == nil && len(*queues) < 32 {
-			if slices.Contains(*queues, q) {
-				return
-			}
-		} else {
-			if w.found == nil {
-				w.found = make(map[*Queue]struct{}, 2*len(*queues))
-				for _, q := range *queues {
-					w.found[q] = struct{}{}
-				}
-			}
-			if _, ok := w.found[q]; ok {
-				return
-			}
-			w.found[q] = struct{}{}
+// set is an ordered set: a list, with an index once it is long.
+type set[T comparable] struct {
+	members []T
+	index   map[T]struct{} // of all members; nil while they are few
+}
+
+const fewMembers = 32
+
+// add reports whether v is new.
+func (s *set[T]) add(v T) bool {
+	if s.index == nil && len(s.members) > fewMembers {
+		s.index = make(map[T]struct{}, 2*len(s.members))
+		for _, m := range s.members {
+			s.index[m] = struct{}{}
 		}
 	}
-	*queues = append(*queues, q)
+	if s.index == nil {
+		if slices.Contains(s.members, v) {
+			return false
+		}
+	} else {
+		if _, ok := s.index[v]; ok {
+			return false
+		}
+		s.index[v] = struct{}{}
+	}
+	s.members = append(s.members, v)
+	return true
 }
