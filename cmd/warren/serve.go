@@ -36,7 +36,7 @@ Listeners:
     zmq+rep://HOST:PORT?exchange=NAME&key=KEY  ZeroMQ REQ clients, answered by AMQP workers
     zmq+req://HOST:PORT?queue=NAME             AMQP callers, answered by ZeroMQ REP workers
 
-room+ and queue+ also take udp and unix as echo+ does. With &connect=1 a ZeroMQ listener connects instead of binding. Port 0 is any free port; the banner says which.`
+room+ and queue+ also take udp and unix as echo+ does. ZeroMQ listeners also take ipc, as in zmq+pub+ipc:///run/news.sock, and connect instead of binding with &connect=1. Port 0 is any free port; the banner says which.`
 }
 
 // Examples ends "warren serve --help".
