@@ -161,8 +161,9 @@ func (p *publisher) flood() error {
 	return nil
 }
 
-// windowed sends as fast as the confirms come. One goroutine does both, as
-// with a window of 1 a second one would mostly measure its wake-ups.
+// windowed sends as fast as the confirms come: it fills the window, then waits
+// for a read to open it. One goroutine does both, as with a window of 1 a second
+// one would mostly measure its wake-ups.
 func (p *publisher) windowed() error {
 	for {
 		more := p.left > 0 && !p.run.stopped.Load()
@@ -176,6 +177,7 @@ func (p *publisher) windowed() error {
 				if err := p.send(n); err != nil {
 					return err
 				}
+				continue
 			}
 		}
 		switch {
@@ -187,9 +189,7 @@ func (p *publisher) windowed() error {
 				return err
 			}
 		case more:
-			if p.run.room() == 0 {
-				time.Sleep(backoff)
-			}
+			time.Sleep(backoff) // nothing to read, so it is the backlog that is full
 		default:
 			return nil
 		}
