@@ -283,6 +283,7 @@ type Counters struct {
 	Redelivered uint64 // of which redeliveries
 	Settled     uint64 // acknowledged or discarded
 	Requeued    uint64 // given back
+	Expired     uint64 // dropped because their time to live was over
 }
 
 // Counters returns what has passed since the broker was opened.

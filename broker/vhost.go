@@ -260,6 +260,11 @@ func (v *VHost) Publish(ctx context.Context, m Message) error {
 			return ctx.Err()
 		}
 	}
+	if m.Expiration != "" {
+		if _, err := message.ParseTTL(m.Expiration); err != nil {
+			return &Error{Code: 406, Text: err.Error()}
+		}
+	}
 	headers, err := m.Headers.args()
 	if err != nil {
 		return err

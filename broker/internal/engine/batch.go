@@ -9,6 +9,15 @@ type Batch struct {
 	count  Counters
 	stored int64 // bytes that entered queues, less those that left
 	work   int
+	clock  int64 // milliseconds since 1970, once somebody has asked; 0 is not asked yet
+}
+
+// now is the batch's time, in milliseconds since 1970: to a message that comes and goes within a batch no time passes.
+func (b *Batch) now() int64 {
+	if b.clock == 0 {
+		b.clock = b.broker.clock.Now().UnixMilli()
+	}
+	return b.clock
 }
 
 // aftermath is one effect: one of the two.
@@ -20,8 +29,8 @@ type aftermath struct {
 // NewBatch returns a batch for a goroutine of its own.
 func (b *Broker) NewBatch() *Batch { return &Batch{broker: b} }
 
-// Work is how many publishes, copies that entered queues and deliveries the batch has seen so far. A front ends a batch that has done much, so that
-// a buffer of small publishes to a thousand queues does not keep everybody waiting.
+// Work is how many publishes, copies that entered queues and deliveries the batch has seen so far. A front ends a batch that
+// has done much, so that a buffer of small publishes to a thousand queues does not keep everybody waiting.
 func (b *Batch) Work() int { return b.work }
 
 // End runs what is left to do with no lock held, flushes every output that was written to, and brings the counters up
@@ -53,5 +62,5 @@ func (b *Batch) End() {
 		b.broker.store(b.stored)
 		b.stored = 0
 	}
-	b.work = 0
+	b.work, b.clock = 0, 0
 }

@@ -398,7 +398,7 @@ func (c *Client) equivalentQueue(q *Queue, spec QueueSpec) error {
 	if received, said := arg(spec.Args, queueType); said && !received.Equal(classic) {
 		return inequivalentArg(queueType, what, received, true, classic, true)
 	}
-	return nil
+	return equivalentArg(messageTTL, what, spec.Args, q.spec.Args)
 }
 
 // CheckQueue succeeds when the queue exists: a passive declaration.
@@ -516,6 +516,9 @@ func (c *Client) Publish(b *Batch, m *message.Message) (int, error) {
 	r, err := c.routes.find(c, m)
 	if err != nil {
 		return 0, err
+	}
+	if ttl, ok := m.TTL(); ok {
+		m.Expires = b.now() + ttl
 	}
 	b.count.Published++
 	b.work++

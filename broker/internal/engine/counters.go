@@ -16,7 +16,7 @@ type Counters struct {
 
 // totals are Counters that many goroutines add to.
 type totals struct {
-	published, routed, unroutable, delivered, redelivered, settled, requeued atomic.Uint64
+	published, routed, unroutable, delivered, redelivered, settled, requeued, expired atomic.Uint64
 }
 
 func (t *totals) add(d *Counters) {
@@ -25,7 +25,7 @@ func (t *totals) add(d *Counters) {
 		n  uint64
 	}{
 		{&t.published, d.Published}, {&t.routed, d.Routed}, {&t.unroutable, d.Unroutable}, {&t.delivered, d.Delivered},
-		{&t.redelivered, d.Redelivered}, {&t.settled, d.Settled}, {&t.requeued, d.Requeued},
+		{&t.redelivered, d.Redelivered}, {&t.settled, d.Settled}, {&t.requeued, d.Requeued}, {&t.expired, d.Expired},
 	} {
 		if p.n != 0 {
 			p.to.Add(p.n)
@@ -37,5 +37,6 @@ func (t *totals) load() Counters {
 	return Counters{
 		Published: t.published.Load(), Routed: t.routed.Load(), Unroutable: t.unroutable.Load(), Delivered: t.delivered.Load(),
 		Redelivered: t.redelivered.Load(), Settled: t.settled.Load(), Requeued: t.requeued.Load(),
+		Expired: t.expired.Load(),
 	}
 }

@@ -14,6 +14,7 @@ type Queue struct {
 	owner *Client // of an exclusive queue, else nil
 	// bound says which exchanges have bindings to this queue, and how many.
 	bound map[*Exchange]int // lock: vhost
+	ttl   *int64            // milliseconds that messages may wait; nil is for ever
 
 	mu        sync.Mutex      // lock: queue; guards everything below
 	core      *queue.Queue    // which message goes to whom
@@ -24,10 +25,16 @@ type Queue struct {
 	delivery  Delivery        // scratch for the delivery under way
 	view      message.Message // scratch for the message of the delivery under way
 	count     Counters        // of this queue
+	mortal    bool            // it may hold messages that expire
+	alarm     alarm           // for the first of them
 }
 
 func newQueue(v *VHost, spec QueueSpec) *Queue {
-	return &Queue{vhost: v, spec: spec, bound: make(map[*Exchange]int), core: queue.New(queue.NewMemory())}
+	q := &Queue{vhost: v, spec: spec, bound: make(map[*Exchange]int), core: queue.New(queue.NewMemory())}
+	if ttl, ok := arg(spec.Args, messageTTL); ok {
+		q.ttl = &ttl.Int
+	}
+	return q
 }
 
 // Name returns the queue's name.
@@ -59,6 +66,12 @@ func (q *Queue) publish(b *Batch, m *message.Message) {
 			return
 		}
 		q.core.Refuse(s)
+	}
+	if at := q.expires(b, m); at != 0 {
+		q.mortal = true
+		q.view = *m // the message is other queues' too
+		q.view.Expires = at
+		m = &q.view
 	}
 	n := m.Size()
 	m.Put(q.core.Put(n))
@@ -97,10 +110,14 @@ func (q *Queue) serve(b *Batch) {
 	for {
 		s, e, ok := q.core.Next()
 		if !ok {
-			return
+			break
 		}
 		c := q.consumers[s]
 		q.prepare(e, c, c.spec.NoAck)
+		if q.late(b) {
+			q.bury(b, e)
+			continue
+		}
 		if !q.hand(b, c.sink) {
 			q.core.Refuse(s)
 			continue
@@ -109,6 +126,9 @@ func (q *Queue) serve(b *Batch) {
 			b.stored -= int64(e.Ref.Len)
 		}
 		q.core.Delivered(s, e)
+	}
+	if q.mortal {
+		q.reap(b)
 	}
 }
 
@@ -160,6 +180,9 @@ func (q *Queue) get(b *Batch, noAck bool, take func(d *Delivery, remaining int))
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.quiet = 0
+	if q.mortal {
+		q.reap(b)
+	}
 	e, ok := q.core.Peek()
 	if !ok {
 		return false
@@ -197,6 +220,7 @@ type Info struct {
 	QueueSpec
 	Ready, Unacked           int
 	ReadyBytes, UnackedBytes int64
+	Held                     int // bytes of memory that the messages take, with what is kept for the next ones
 	Consumers                int
 	Counters                 Counters
 }
@@ -207,6 +231,7 @@ func (q *Queue) Info() Info {
 	defer q.mu.Unlock()
 	i := Info{
 		QueueSpec: q.spec, Ready: q.core.Ready(), Unacked: q.core.Out(), Consumers: q.core.Consumers(), Counters: q.count,
+		Held: q.core.Held(),
 	}
 	i.ReadyBytes, i.UnackedBytes = q.core.Bytes()
 	return i
@@ -227,6 +252,7 @@ func (q *Queue) close(b *Batch, ifUnused, ifEmpty bool) (int, error) {
 	ready, out := q.core.Bytes()
 	b.stored -= ready + out
 	q.deleted = true
+	q.calm()
 	for _, c := range q.consumers {
 		if c != nil {
 			c.gone = true

@@ -124,8 +124,8 @@ func TestRefusalsHaveRabbitMQsWords(t *testing.T) {
 			return g.BindQueue("amq.headers", "q", exchange.Binding{Args: []exchange.Arg{text("x-match", "some")}})
 		}, PreconditionFailed, "Invalid x-match field value <<\"some\">>; expected all, any, all-with-x, or any-with-x"},
 		{"an argument that would be ignored", func(g *guest) error {
-			return declared(g.DeclareQueue(QueueSpec{Name: "ttl", Args: []exchange.Arg{integer("x-message-ttl", 10)}}))
-		}, PreconditionFailed, "invalid arg 'x-message-ttl' for queue 'ttl' in vhost '/': Warren does not support it yet"},
+			return declared(g.DeclareQueue(QueueSpec{Name: "ttl", Args: []exchange.Arg{integer("x-expires", 1)}}))
+		}, PreconditionFailed, "invalid arg 'x-expires' for queue 'ttl' in vhost '/': Warren does not support it yet"},
 		{"a type that is not there", func(g *guest) error {
 			return declared(g.DeclareQueue(QueueSpec{Name: "quorum", Args: []exchange.Arg{text("x-queue-type", "quorum")}}))
 		}, PreconditionFailed, "invalid arg 'x-queue-type' for queue 'quorum' in vhost '/': Warren has classic queues only so far: " +

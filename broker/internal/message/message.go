@@ -23,6 +23,8 @@ type Flags uint8
 const (
 	// Persistent messages survive a restart when they lie in a durable queue.
 	Persistent Flags = 1 << iota
+	// expiring marks a record that says when the message expires. It is set by Put from Expires.
+	expiring
 )
 
 // MaxHops is how often a message may cross from one broker into another over bridges that cannot see a loop themselves.
@@ -41,6 +43,7 @@ type Message struct {
 	Origin   Origin
 	Flags    Flags
 	Hops     uint8  // bridges crossed so far
+	Expires  int64  // when nobody wants it any more, in milliseconds since 1970; 0 is never
 	Exchange []byte // the exchange it was published to, at most MaxExchange bytes
 	Key      []byte // the routing key or the topic, at most MaxKey bytes
 	Props    []byte // properties in the origin's own form; empty is "none"
@@ -54,24 +57,38 @@ type Message struct {
 //	| origin | flags | hops | len(exch.) | len(key)   | len(props)  | len(body)  | exchange | key | props | body |
 //	| u8     | u8    | u8   | u8         | u16        | u32         | u32        |          |     |       |      |
 //	+--------+-------+------+------------+------------+-------------+------------+----------+-----+-------+------+
-const recordHeader = 14
+//
+// Where the flags say that the message expires, eight bytes with the time follow the lengths.
+const (
+	recordHeader  = 14
+	recordExpires = 8
+)
 
 // Size returns how many bytes Put writes.
 func (m *Message) Size() int {
-	return recordHeader + len(m.Exchange) + len(m.Key) + len(m.Props) + len(m.Body)
+	n := recordHeader + len(m.Exchange) + len(m.Key) + len(m.Props) + len(m.Body)
+	if m.Expires != 0 {
+		n += recordExpires
+	}
+	return n
 }
 
 // Put writes the message as a record into dst, which is exactly Size bytes long. Exchange and key must be within their limits.
 func (m *Message) Put(dst []byte) {
 	_ = dst[recordHeader-1]
 	dst[0] = byte(m.Origin)
-	dst[1] = byte(m.Flags)
+	dst[1] = byte(m.Flags &^ expiring)
 	dst[2] = m.Hops
 	dst[3] = byte(len(m.Exchange))
 	binary.BigEndian.PutUint16(dst[4:], uint16(len(m.Key)))
 	binary.BigEndian.PutUint32(dst[6:], uint32(len(m.Props)))
 	binary.BigEndian.PutUint32(dst[10:], uint32(len(m.Body)))
 	n := recordHeader
+	if m.Expires != 0 {
+		dst[1] |= byte(expiring)
+		binary.BigEndian.PutUint64(dst[n:], uint64(m.Expires))
+		n += recordExpires
+	}
 	n += copy(dst[n:], m.Exchange)
 	n += copy(dst[n:], m.Key)
 	n += copy(dst[n:], m.Props)
@@ -90,11 +107,20 @@ func (m *Message) View(rec []byte) error {
 	key := int(binary.BigEndian.Uint16(rec[4:]))
 	props := uint64(binary.BigEndian.Uint32(rec[6:]))
 	body := uint64(binary.BigEndian.Uint32(rec[10:]))
-	if uint64(len(rec)) != recordHeader+uint64(exchange)+uint64(key)+props+body {
+	head := recordHeader
+	if Flags(rec[1])&expiring != 0 {
+		head += recordExpires
+	}
+	if uint64(len(rec)) != uint64(head)+uint64(exchange)+uint64(key)+props+body {
 		return ErrRecord
 	}
-	m.Origin, m.Flags, m.Hops = Origin(rec[0]), Flags(rec[1]), rec[2]
-	rest := rec[recordHeader:]
+	m.Origin, m.Flags, m.Hops, m.Expires = Origin(rec[0]), Flags(rec[1])&^expiring, rec[2], 0
+	if head > recordHeader {
+		if m.Expires = int64(binary.BigEndian.Uint64(rec[recordHeader:])); m.Expires == 0 {
+			return ErrRecord
+		}
+	}
+	rest := rec[head:]
 	m.Exchange, rest = rest[:exchange:exchange], rest[exchange:]
 	m.Key, rest = rest[:key:key], rest[key:]
 	m.Props, m.Body = rest[:props:props], rest[props:]

@@ -14,7 +14,7 @@ import (
 )
 
 func same(m, n *Message) bool {
-	return m.Origin == n.Origin && m.Flags == n.Flags && m.Hops == n.Hops && bytes.Equal(m.Exchange, n.Exchange) &&
+	return m.Origin == n.Origin && m.Flags == n.Flags && m.Hops == n.Hops && m.Expires == n.Expires && bytes.Equal(m.Exchange, n.Exchange) &&
 		bytes.Equal(m.Key, n.Key) && bytes.Equal(m.Props, n.Props) && bytes.Equal(m.Body, n.Body)
 }
 
@@ -23,7 +23,8 @@ func TestRecordReadsAsItWasWritten(t *testing.T) {
 		data := func(most int, name string) []byte { return rapid.SliceOfN(rapid.Byte(), 0, most).Draw(t, name) }
 		m := Message{
 			Origin: Origin(rapid.IntRange(0, int(origins)-1).Draw(t, "origin")),
-			Flags:  Flags(rapid.Byte().Draw(t, "flags")), Hops: rapid.Byte().Draw(t, "hops"),
+			Flags:  Flags(rapid.Byte().Draw(t, "flags")) &^ expiring, Hops: rapid.Byte().Draw(t, "hops"),
+			Expires:  rapid.OneOf(rapid.Just(int64(0)), rapid.Int64()).Draw(t, "expires"),
 			Exchange: data(255, "exchange"), Key: data(300, "key"), Props: data(50, "props"), Body: data(100, "body"),
 		}
 		rec := make([]byte, m.Size())
@@ -40,6 +41,28 @@ func TestRecordReadsAsItWasWritten(t *testing.T) {
 			t.Fatalf("the copy of %+v changed with the record: %+v", m, c)
 		}
 	})
+}
+
+func TestTimeToLiveIsRefusedInRabbitMQsWords(t *testing.T) {
+	for text, reason := range map[string]string{
+		"":                     "no_integer",
+		"soon":                 "no_integer",
+		"-":                    "no_integer",
+		"10s":                  `{leftover_string,"s"}`,
+		"-1":                   "{value_negative,-1}",
+		"3153600000001":        "{value_too_large,3153600000001}",
+		"99999999999999999999": "{value_too_large,99999999999999999999}",
+	} {
+		want := "invalid expiration '" + text + "': " + reason
+		if _, err := ParseTTL(text); err == nil || err.Error() != want {
+			t.Errorf("%q: got %v, want %s", text, err, want)
+		}
+	}
+	for text, want := range map[string]int64{"0": 0, "60000": 60000, "3153600000000": MaxTTL} {
+		if got, err := ParseTTL(text); err != nil || got != want {
+			t.Errorf("%q: got %d, %v", text, got, err)
+		}
+	}
 }
 
 func TestRecordTakesTheLargestExchangeAndKey(t *testing.T) {

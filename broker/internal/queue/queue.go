@@ -112,6 +112,12 @@ func (q *Queue) Out() int { return q.outCount }
 // Bytes returns the sizes of the records that wait and that are out.
 func (q *Queue) Bytes() (ready, out int64) { return q.readyBytes, q.outBytes }
 
+// Held returns how many bytes the store holds for them, waste included.
+func (q *Queue) Held() int {
+	_, held := q.store.Waste()
+	return held
+}
+
 // Consumers returns how many consumers there are.
 func (q *Queue) Consumers() int { return q.active }
 
@@ -195,6 +201,9 @@ func (q *Queue) Wake(s Slot) {
 // Peek returns the next ready message without a consumer, for a client that fetches it itself. After handing it over,
 // call Taken.
 func (q *Queue) Peek() (Entry, bool) { return q.peek() }
+
+// Drop ends the life of the entry that Peek returned: it has expired, or there are too many.
+func (q *Queue) Drop(e Entry) { q.take(e.Seq, NoSlot, true) }
 
 // Taken says that the entry that Peek returned was fetched. Unless it needs no acknowledgement it is out, on nobody's
 // credit.

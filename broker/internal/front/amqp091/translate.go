@@ -1,10 +1,6 @@
 package amqp091
 
 import (
-	"fmt"
-	"strconv"
-	"strings"
-
 	"github.com/warrenmq/warren/broker/internal/engine"
 	"github.com/warrenmq/warren/broker/internal/exchange"
 	"github.com/warrenmq/warren/broker/internal/message"
@@ -27,8 +23,8 @@ func (s *session) admit(ch *channel, props wire.Properties) (wire.Properties, er
 		return nil, violation(wire.PreconditionFailed, "user_id property set to '%s' but authenticated user was '%s'", id, s.user.Name)
 	}
 	if text, ok := props.Expiration(); ok {
-		if problem := expirationProblem(string(text)); problem != "" {
-			return nil, violation(wire.PreconditionFailed, "invalid expiration '%s': %s", text, problem)
+		if _, err := message.ParseTTL(string(text)); err != nil {
+			return nil, violation(wire.PreconditionFailed, "%s", err)
 		}
 	}
 	if to, ok := props.ReplyTo(); ok && string(to) == engine.ReplyPrefix {
@@ -39,27 +35,6 @@ func (s *session) admit(ch *channel, props wire.Properties) (wire.Properties, er
 		return s.props, nil
 	}
 	return props, nil
-}
-
-// maxExpiration is RabbitMQ's: a hundred years in milliseconds.
-const maxExpiration = 100 * 365 * 24 * 60 * 60 * 1000
-
-// expirationProblem says, in RabbitMQ's words, why text is no time to live in milliseconds; empty when it is one.
-func expirationProblem(text string) string {
-	digits := len(text) - len(strings.TrimLeft(strings.TrimPrefix(text, "-"), "0123456789"))
-	number, rest := text[:digits], text[digits:]
-	ms, err := strconv.ParseInt(number, 10, 64)
-	switch {
-	case number == "" || number == "-":
-		return "no_integer"
-	case rest != "":
-		return fmt.Sprintf("{leftover_string,%q}", rest)
-	case strings.HasPrefix(number, "-"):
-		return "{value_negative," + number + "}"
-	case err != nil || ms > maxExpiration:
-		return "{value_too_large," + number + "}"
-	}
-	return ""
 }
 
 // exchangeSpec is what an exchange.declare asks for.
