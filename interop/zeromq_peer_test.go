@@ -3,6 +3,7 @@ package interop
 import (
 	"encoding/hex"
 	"encoding/json"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -135,6 +136,7 @@ func (s *pyzmq) Close() {
 // out is a line, a tab between parts.
 type commandPeer struct {
 	process *lab.Process
+	sends   bool // it ends by itself once it has sent all of its input
 }
 
 var command = implementation{name: "command", lines: true, open: func(t testing.TB, p plan) peer {
@@ -145,7 +147,8 @@ var command = implementation{name: "command", lines: true, open: func(t testing.
 			args = append(args, flag, v)
 		}
 	}
-	return &commandPeer{lab.Start(t, lab.Warren(t), args...)}
+	sends := slices.Contains([]string{"push", "pub", "req", "pair", "dealer"}, p.kind)
+	return &commandPeer{lab.Start(t, lab.Warren(t), args...), sends}
 }}
 
 func (c *commandPeer) Send(parts ...string) { c.process.Say(strings.Join(parts, "\t")) }
@@ -159,9 +162,11 @@ func (c *commandPeer) RecvWithin(d time.Duration) ([]string, bool) {
 }
 
 // Close ends the input, on which a sender lingers and ends; who only listens
-// is asked to end.
+// is asked to end. Either must end with code 0.
 func (c *commandPeer) Close() {
 	c.process.EndInput()
-	c.process.Signal(syscall.SIGTERM)
-	c.process.Exit()
+	if !c.sends {
+		c.process.Signal(syscall.SIGTERM)
+	}
+	c.process.Wait()
 }
