@@ -1,9 +1,7 @@
 package engine
 
 import (
-	"bytes"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -196,15 +194,6 @@ func (s *tap) expect(t testing.TB, want string) {
 	if got := s.bodies(); got != want {
 		t.Errorf("delivered %q, not %q", got, want)
 	}
-}
-
-// numbers is "1 2 3 …".
-func numbers(from, to int) string {
-	var b bytes.Buffer
-	for i := from; i <= to; i++ {
-		fmt.Fprintf(&b, "%d ", i)
-	}
-	return strings.TrimSpace(b.String())
 }
 
 func text(name, value string) exchange.Arg {
