@@ -66,6 +66,7 @@ func (f *inflow) run(ctx context.Context, from receiver, read func(zmq.Message, 
 
 func (f *inflow) receive(ctx context.Context, from receiver, read func(zmq.Message, *letter) error) {
 	var m zmq.Message
+	var l letter
 	for {
 		if err := from.RecvInto(ctx, &m); err != nil {
 			if ctx.Err() == nil && !errors.Is(err, zmq.ErrClosed) {
@@ -73,8 +74,7 @@ func (f *inflow) receive(ctx context.Context, from receiver, read func(zmq.Messa
 			}
 			return
 		}
-		var l letter
-		l.hops = arrivedHops
+		l = letter{hops: arrivedHops}
 		if err := read(m, &l); err != nil {
 			f.door.log.say("a message was dropped", err)
 			continue

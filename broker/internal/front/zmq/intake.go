@@ -18,6 +18,7 @@ type intake struct {
 	consumer *engine.Consumer                    // owner: the goroutine that consumes; set before the first Wake
 	batch    *engine.Batch                       // owner: the goroutine that takes
 	one      [1]uint64                           // scratch; owner: the goroutine that takes
+	letter   letter                              // scratch of Deliver; lock: queue
 }
 
 func newIntake(d *door, write func(*letter, *message.Message)) *intake {
@@ -45,9 +46,10 @@ func (in *intake) wake() {
 
 // Deliver puts a message into the box. Any goroutine; lock: queue.
 func (in *intake) Deliver(d *engine.Delivery) engine.Verdict {
-	l := letter{queue: d.Queue, seq: d.Seq, hops: d.Message.Hops}
-	in.write(&l, d.Message)
-	ok, first := in.box.put(&l)
+	l := &in.letter
+	*l = letter{queue: d.Queue, seq: d.Seq, hops: d.Message.Hops}
+	in.write(l, d.Message)
+	ok, first := in.box.put(l)
 	switch {
 	case !ok:
 		return engine.Refused
