@@ -40,24 +40,25 @@ func (c *Core) Attach(p *pattern.Pipe) bool {
 	return true
 }
 
-// Connected does nothing.
-func (c *Core) Connected(*pattern.Pipe) {}
+// Connected sends to p again, if it was dropped.
+func (c *Core) Connected(p *pattern.Pipe) { c.out.Add(p) }
 
 // Disconnected gives the awaited reply up if p was asked and has not left it
 // behind. A REQ does not ask again by itself: the request may have been acted
 // on.
 func (c *Core) Disconnected(p *pattern.Pipe) {
+	p.Discard() // nobody waits for the reply any more
 	if p == c.asked {
-		p.Discard()
 		c.broken = true
 	}
+	c.out.Add(p)
 }
 
 // Detach stops sending to p. For an awaited reply it is as Disconnected.
 func (c *Core) Detach(p *pattern.Pipe) {
 	p.Gone = true
-	c.out.Remove(p)
 	c.Disconnected(p)
+	c.out.Remove(p)
 }
 
 // Readable drops what p sent without being asked (RFC 28, The REQ Socket Type).
@@ -129,11 +130,13 @@ func (c *Core) open(in *pattern.In) bool {
 }
 
 // Abandon gives the awaited reply up. Without correlation the connection is
-// dropped as well, because a late reply would pass for the next one's.
+// dropped as well, because a late reply would pass for the next one's, and the
+// peer is not asked again before it is.
 func (c *Core) Abandon() {
 	if p := c.asked; p != nil {
 		p.Discard()
 		if !c.correlate {
+			c.out.Remove(p)
 			p.Reset("a request on it was given up")
 		}
 	}

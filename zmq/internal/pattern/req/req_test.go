@@ -104,6 +104,11 @@ func TestGivingARequestUpDropsTheConnectionOrItsReply(t *testing.T) {
 	if len(a.Resets) != 1 || a.Discards != 1 {
 		t.Errorf("%d resets, %d discards", len(a.Resets), a.Discards)
 	}
+	if err := patterntest.Send(c, "2"); !errors.Is(err, pattern.ErrAgain) {
+		t.Errorf("a connection about to be dropped was asked: error %v", err)
+	}
+	c.Disconnected(&a.Pipe)
+	send(t, c, "2")
 
 	c = req.New(0x00000001, true)
 	b := patterntest.Join(c, patterntest.New("b"))
