@@ -492,7 +492,7 @@ func (c *Conn) finish(err error) error {
 	}
 	if c.buf != nil {
 		c.srv.buffers.put(c.buf)
-		c.buf = nil
+		c.buf, c.r, c.w = nil, 0, 0
 	}
 	c.mu.Lock()
 	c.finishing = true

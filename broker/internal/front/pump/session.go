@@ -44,8 +44,8 @@ type Session interface {
 	// for the client's answer before it closes; 0 closes once the output is written.
 	Shutdown(reason string) (grace time.Duration)
 
-	// Drained says that the output has room again after it had been full. Called from any goroutine, with no lock of the
-	// pump held, and perhaps while Closed runs.
+	// Drained says that the output has room again after it had been full. Called from any goroutine, never two at a time,
+	// with no lock of the pump held, and perhaps while Closed runs.
 	Drained()
 
 	// Closed is the last call of the reader: the connection has ended, for the reason given (nil: a clean end), and

@@ -51,8 +51,8 @@
 //
 // # Parameters
 //
-//	echo    idle
-//	room    exchange, durable, vhost, user, framing, max, idle, backlog, publish, consume
+//	echo    idle (not udp)
+//	room    exchange, durable, vhost, user, framing, max, idle, backlog (not udp), publish, consume
 //	queue   queue, durable, vhost, user, framing, max, idle, publish, consume
 //
 //	exchange, queue   the name; must be given

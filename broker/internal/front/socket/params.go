@@ -21,12 +21,17 @@ const (
 )
 
 // parameters names what each mode's listeners may say.
-func (m mode) parameters() []string {
-	switch m {
-	case room:
-		return []string{"exchange", "durable", "vhost", "user", "framing", "max", "idle", "backlog", "publish", "consume"}
-	case queue:
-		return []string{"queue", "durable", "vhost", "user", "framing", "max", "idle", "publish", "consume"}
+func (m mode) parameters(network string) []string {
+	shared := []string{"durable", "vhost", "user", "framing", "max", "idle", "publish", "consume"}
+	switch {
+	case m == room && network == "udp":
+		return append([]string{"exchange"}, shared...)
+	case m == room:
+		return append([]string{"exchange", "backlog"}, shared...)
+	case m == queue:
+		return append([]string{"queue"}, shared...)
+	case network == "udp":
+		return nil
 	}
 	return []string{"idle"}
 }
@@ -46,7 +51,6 @@ const (
 	defaultBacklog  = 16 << 20
 	defaultUDPIdle  = time.Minute
 	largestMax      = 128 << 20
-	largestDatagram = 64 << 10
 )
 
 // settings is a listener's URL, understood.
@@ -90,7 +94,7 @@ func parse(e front.Endpoint) (*settings, error) {
 	default:
 		return nil, fmt.Errorf("listener %s: there is no network %q: tcp, udp and unix are known", e, network)
 	}
-	if err := e.Known(s.mode.parameters()...); err != nil {
+	if err := e.Known(s.mode.parameters(network)...); err != nil {
 		return nil, err
 	}
 	r := reader{e: e}

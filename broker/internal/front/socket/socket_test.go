@@ -585,11 +585,13 @@ func TestADeletedQueueClosesItsClients(t *testing.T) {
 
 func TestAListenersURLIsUnderstoodOrRefused(t *testing.T) {
 	for text, want := range map[string]string{
-		"echo+tcp://h:1?idel=5s": `there is no parameter "idel": echo+tcp knows idle`,
-		"echo+tcp://h:1?idle=5":  "idle=5 makes no sense: it should be a duration",
-		"echo+sctp://h:1":        `there is no network "sctp"`,
-		"chat+tcp://h:1":         `there is no mode "chat"`,
-		"room+tcp://h:1":         "it does not say which exchange: add ?exchange=lobby",
+		"echo+tcp://h:1?idel=5s":                            `there is no parameter "idel": echo+tcp knows idle`,
+		"echo+tcp://h:1?idle=5":                             "idle=5 makes no sense: it should be a duration",
+		"echo+udp://h:1?idle=5s":                            `there is no parameter "idle": echo+udp takes none`,
+		"room+udp://h:1?exchange=x&backlog=5":               `there is no parameter "backlog"`,
+		"echo+sctp://h:1":                                   `there is no network "sctp"`,
+		"chat+tcp://h:1":                                    `there is no mode "chat"`,
+		"room+tcp://h:1":                                    "it does not say which exchange: add ?exchange=lobby",
 		"queue+tcp://h:1?queue=" + strings.Repeat("q", 256): "255 bytes long at most",
 		"queue+tcp://h:1?queue=q&exchange=x":                `there is no parameter "exchange": queue+tcp knows queue, durable`,
 		"room+tcp://h:1?exchange=x&framing=json":            "it should be line or length32",
@@ -603,7 +605,10 @@ func TestAListenersURLIsUnderstoodOrRefused(t *testing.T) {
 		}
 	}
 	for _, scheme := range Schemes() {
-		text := scheme + "://h:1?idle=1m"
+		text := scheme + "://h:1?"
+		if scheme != "echo+udp" {
+			text += "idle=1m"
+		}
 		if m, _, _ := strings.Cut(scheme, "+"); m == "room" {
 			text += "&exchange=x"
 		} else if m == "queue" {
