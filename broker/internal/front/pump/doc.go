@@ -24,9 +24,9 @@
 //
 // An Output has a soft limit. A sink asks [Output.Full] before it takes a delivery and refuses when the output is full;
 // when the client has read enough, the pump calls Session.Drained, and the session tells its queues to go on. Answers to
-// the client's own requests may pass the soft limit, because a client may send much before it reads; beyond [hardFactor]
-// times the limit the pump stops feeding and reading until the client has read. A session whose requests can have large
-// answers (a get) ends its batch when its output is full, so that the pump can see it.
+// the client's own requests may pass the soft limit, because a client may send much before it reads; beyond four times the
+// limit the pump stops feeding and reading until the client has read. A session whose requests can have large answers (a
+// get) ends its batch when its output is full, so that the pump can see it.
 //
 // A client that reads nothing for Config.WriteTimeout is closed. Input is bounded by the session's own frame limit: the
 // read buffer grows towards what Feed needs, and only as fast as the bytes for it arrive, so that a length which is

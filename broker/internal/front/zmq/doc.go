@@ -37,8 +37,9 @@
 //
 // # Loops
 //
-// Bridges can form a ring, in which a message would travel for ever. Each message counts the brokers' borders that it has
-// crossed (message.Hops); what comes from a peer has crossed one, and what has crossed message.MaxHops is not handed on.
+// Bridges can form a ring, in which a message would travel for ever. So each message counts the brokers' borders that it has
+// crossed (message.Hops), and what has crossed message.MaxHops is not handed on. What comes from a peer has crossed one more
+// than the peer says; a peer that says nothing, as every foreign one, counts as the message's origin.
 //
 // # Who may
 //
