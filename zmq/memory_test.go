@@ -75,6 +75,13 @@ func (n *memory) dial(t *testing.T, addr string) net.Conn {
 	return c
 }
 
+// count returns how many attempts to connect were made.
+func (n *memory) count() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.dials
+}
+
 // breakAll breaks all connections that were made until now.
 func (n *memory) breakAll() {
 	n.mu.Lock()
@@ -131,6 +138,13 @@ func newMemoryConn(buffer int) (a, b *memoryConn) {
 
 func (c *memoryConn) Read(b []byte) (int, error)  { return c.in.read(b) }
 func (c *memoryConn) Write(b []byte) (int, error) { return c.out.write(b) }
+
+// unread makes a connection hold next to nothing that its dialing end does not read.
+func (c *memoryConn) unread() {
+	c.in.mu.Lock()
+	defer c.in.mu.Unlock()
+	c.in.limit = 1
+}
 
 func (c *memoryConn) Close() error {
 	c.in.close()
