@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -22,14 +24,21 @@ type Broker struct {
 	log    *slog.Logger
 	engine *engine.Broker
 	doors  []front.Door
-	ready  chan struct{} // closed once every listener is open
+	vhosts map[string]*VHost
+
+	ready   chan struct{} // closed once every listener is open
+	ending  chan struct{} // closed when Shutdown begins
+	done    chan struct{} // closed when the broker has ended
+	failure error         // what went wrong at the end; set before done is closed
+
+	opening sync.Mutex // held while listeners are opened; taken before mu
 
 	mu        sync.Mutex // guards what follows
 	running   bool
-	closed    bool
+	closed    bool   // ending is closed
+	force     func() // cuts off the clients that have not gone yet; set before ending is closed
 	listeners []Listener
 	servers   map[string]*pump.Server // for Serve and ServeConn, by protocol
-	vhosts    map[string]*VHost
 }
 
 // ErrClosed is returned by a broker that was closed.
@@ -62,21 +71,32 @@ func (e *ListenError) Unwrap() error { return e.Err }
 
 // Open makes a broker. It checks the configuration, and that the data folder can be written to; it opens no listener.
 func Open(c Config) (*Broker, error) {
-	b := &Broker{config: c, log: c.Logger, ready: make(chan struct{}), vhosts: make(map[string]*VHost)}
+	b := &Broker{
+		config: c, log: c.Logger, vhosts: make(map[string]*VHost), servers: make(map[string]*pump.Server),
+		ready: make(chan struct{}), ending: make(chan struct{}), done: make(chan struct{}),
+	}
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
 	}
-	if err := checkDir(c.Dir); err != nil {
-		return nil, err
+	if err := c.checkVHosts(); err != nil {
+		return nil, fmt.Errorf("broker: %w", err)
 	}
 	users, err := c.users()
 	if err != nil {
 		return nil, fmt.Errorf("broker: users: %w", err)
 	}
+	if err := checkDir(c.Dir); err != nil {
+		return nil, err
+	}
 	b.engine = engine.New(engine.Config{
 		Users: users, VHosts: c.vhosts(), MemoryLimit: c.memoryLimit(), Clock: c.Clock, Logger: b.log, Trace: c.trace(),
 	})
-	b.servers = make(map[string]*pump.Server)
+	for _, name := range c.vhosts() {
+		if b.vhosts[name], err = newVHost(b, name); err != nil {
+			b.engine.Close()
+			return nil, fmt.Errorf("broker: %w", err)
+		}
+	}
 	env := front.Env{Engine: b.engine, Logger: b.log}
 	for _, url := range c.Listen {
 		e, err := front.ParseEndpoint(url)
@@ -119,34 +139,12 @@ func cause(err error) error {
 }
 
 // Run opens the listeners of Config.Listen and serves them until ctx ends; then it lets the clients go, for at most
-// Config.DrainTimeout, and closes the broker. It returns nil after that, a *ListenError when a listener cannot be opened, or
-// what made a listener fail.
+// Config.DrainTimeout, and closes the broker. It returns nil after that, and when Shutdown or Close has ended the broker
+// meanwhile; a *ListenError when a listener cannot be opened; or what made a listener fail. A broker runs once.
 func (b *Broker) Run(ctx context.Context) error {
-	b.mu.Lock()
-	if b.closed {
-		b.mu.Unlock()
-		return ErrClosed
+	if err := b.open(ctx); err != nil {
+		return err
 	}
-	if b.running {
-		b.mu.Unlock()
-		return errors.New("broker: it is running already")
-	}
-	b.running = true
-	b.mu.Unlock()
-
-	for i, door := range b.doors {
-		bound, err := door.Open(ctx)
-		if err != nil {
-			b.Close()
-			return &ListenError{URL: b.config.Listen[i], Err: err}
-		}
-		b.mu.Lock()
-		b.listeners = append(b.listeners, Listener{URL: bound.String(), Protocol: bound.Scheme, Hint: door.Hint()})
-		b.mu.Unlock()
-		b.log.Debug("listening", "url", bound.String()) // Listeners tells whoever wants to say so
-	}
-	close(b.ready)
-
 	serving, stop := context.WithCancel(ctx)
 	defer stop()
 	failed := make(chan error, len(b.doors))
@@ -159,33 +157,77 @@ func (b *Broker) Run(ctx context.Context) error {
 			}
 		})
 	}
-	<-serving.Done()
-	drain := b.config.DrainTimeout
-	if drain == 0 {
-		drain = 5 * time.Second
-	}
-	draining, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
-	defer cancel()
-	err := b.Shutdown(draining)
-	doors.Wait()
 	select {
-	case err := <-failed:
-		if !b.isClosedError(err) {
+	case <-b.ending: // somebody shuts the broker down, and says how long it may take
+		<-b.done
+	case <-serving.Done():
+		if err := b.drain(ctx); err != nil {
+			b.log.Warn("some clients did not go in time and were cut off", "error", err)
+		}
+	}
+	doors.Wait()
+	close(failed)
+	for err := range failed {
+		if !errors.Is(err, pump.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 			return err
 		}
-	default:
-	}
-	if err != nil {
-		b.log.Warn("some clients did not go in time and were cut off", "error", err)
 	}
 	return nil
 }
 
-func (b *Broker) isClosedError(err error) bool {
-	return errors.Is(err, pump.ErrServerClosed) || errors.Is(err, net.ErrClosed)
+// open opens all listeners; when one cannot be opened it ends the broker.
+func (b *Broker) open(ctx context.Context) error {
+	b.mu.Lock()
+	closed, running := b.closed, b.running
+	b.running = true
+	b.mu.Unlock()
+	switch {
+	case closed:
+		return ErrClosed
+	case running:
+		return errors.New("broker: it is running already")
+	}
+	if err := b.openDoors(ctx); err != nil {
+		_ = b.Close() // err says what went wrong first
+		return err
+	}
+	close(b.ready)
+	return nil
 }
 
-// Ready returns a channel that is closed once Run has opened every listener.
+func (b *Broker) openDoors(ctx context.Context) error {
+	b.opening.Lock()
+	defer b.opening.Unlock()
+	for i, door := range b.doors {
+		select {
+		case <-b.ending:
+			return ErrClosed
+		default:
+		}
+		bound, err := door.Open(ctx)
+		if err != nil {
+			return &ListenError{URL: b.config.Listen[i], Err: err}
+		}
+		b.mu.Lock()
+		b.listeners = append(b.listeners, Listener{URL: bound.String(), Protocol: bound.Scheme, Hint: door.Hint()})
+		b.mu.Unlock()
+		b.log.Debug("listening", "url", bound.String()) // Listeners tells whoever wants to say so
+	}
+	return nil
+}
+
+// drain shuts the broker down within Config.DrainTimeout.
+func (b *Broker) drain(ctx context.Context) error {
+	limit := b.config.DrainTimeout
+	if limit == 0 {
+		limit = 5 * time.Second
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
+	defer cancel()
+	return b.Shutdown(ctx)
+}
+
+// Ready returns a channel that is closed once Run has opened every listener. It stays open when Run fails before.
 func (b *Broker) Ready() <-chan struct{} { return b.ready }
 
 // Listeners returns the open listeners, in the order of Config.Listen.
@@ -236,32 +278,54 @@ func (b *Broker) server(protocol string) (*pump.Server, error) {
 }
 
 // Shutdown closes the listeners, says goodbye to the clients in their protocols' words, waits until they are gone or ctx
-// ends, and closes the broker. When ctx ends first the rest is cut off and ctx's error returned.
+// ends, and closes the broker. When ctx ends first the rest is cut off and ctx's error returned. While one Shutdown is
+// under way a second one waits with it.
 func (b *Broker) Shutdown(ctx context.Context) error {
 	b.mu.Lock()
-	if b.closed {
-		b.mu.Unlock()
-		return nil
+	if !b.closed {
+		b.closed = true
+		close(b.ending)
+		draining, force := context.WithCancel(context.WithoutCancel(ctx))
+		b.force = force
+		go b.end(draining)
 	}
-	b.closed = true
-	servers := b.servers
+	b.mu.Unlock()
+	select {
+	case <-b.done:
+		return b.failure
+	case <-ctx.Done():
+	}
+	b.force()
+	<-b.done
+	if b.failure != nil {
+		return b.failure
+	}
+	return ctx.Err()
+}
+
+// end lets the clients go, cuts off who is left when ctx ends, and closes the engine.
+func (b *Broker) end(ctx context.Context) {
+	defer b.force()
+	b.opening.Lock() // the listeners are open, or never will be
+	doors := b.doors
+	b.opening.Unlock()
+	b.mu.Lock()
+	servers := slices.Collect(maps.Values(b.servers))
 	b.mu.Unlock()
 
 	const reason = "broker is shutting down"
-	errs := make([]error, len(b.doors)+len(servers))
+	errs := make([]error, len(doors)+len(servers))
 	var all sync.WaitGroup
-	for i, door := range b.doors {
+	for i, door := range doors {
 		all.Go(func() { errs[i] = door.Shutdown(ctx, reason) })
 	}
-	next := len(b.doors)
-	for _, s := range servers {
-		at := &errs[next]
-		next++
-		all.Go(func() { *at = s.Shutdown(ctx, reason) })
+	for i, s := range servers {
+		all.Go(func() { errs[len(doors)+i] = s.Shutdown(ctx, reason) })
 	}
 	all.Wait()
 	b.engine.Close()
-	return errors.Join(errs...)
+	b.failure = errors.Join(slices.DeleteFunc(errs, func(err error) bool { return errors.Is(err, context.Canceled) })...)
+	close(b.done)
 }
 
 // Close closes the listeners, cuts all clients off and ends the broker. It may be called more than once.

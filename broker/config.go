@@ -1,7 +1,11 @@
 package broker
 
 import (
+	"errors"
+	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/warrenmq/warren/broker/internal/access"
@@ -16,14 +20,15 @@ type Config struct {
 	// Listen holds the URLs that Run listens on; see the package documentation. Nil is none. DefaultListen returns the
 	// standard ones.
 	Listen []string
-	// VHosts are the virtual hosts to begin with. Nil is one, named "/".
+	// VHosts are the names of the virtual hosts. Nil is one, named "/".
 	VHosts []string
 	// Users are who may log in. Nil is the user guest with password guest, who may do everything, from this machine only.
 	Users []User
 	// MemoryLimit is how many bytes of messages may wait in queues before publishers are held. 0 is two fifths of the memory
 	// that the process may use; a negative number is no limit.
 	MemoryLimit int64
-	// DrainTimeout is how long Run waits for clients to say goodbye once its context has ended. 0 is 5 seconds.
+	// DrainTimeout is how long Run waits for clients to say goodbye once its context has ended. 0 is 5 seconds; a negative
+	// one is no time at all.
 	DrainTimeout time.Duration
 	// Logger is told what an operator should know. Nil logs nothing.
 	Logger *slog.Logger
@@ -37,11 +42,12 @@ type Config struct {
 type User struct {
 	Name     string
 	Password string // in the clear; or
-	// PasswordHash is a hash as RabbitMQ stores it: base64 of a 4-byte salt and SHA-256 of salt and password.
+	// PasswordHash is a hash as RabbitMQ stores it: base64 of a 4-byte salt and SHA-256 of salt and password. A user with
+	// neither password nor hash cannot log in.
 	PasswordHash string
-	Tags         []string // such as "administrator"
+	Tags         []string // such as "administrator"; nil is none
 	LoopbackOnly bool     // may connect from this machine only
-	// Permissions by vhost. Nil is everything on "/".
+	// Permissions by vhost. Nil is everything on every vhost.
 	Permissions map[string]Permissions
 }
 
@@ -77,8 +83,14 @@ func (c *Config) users() (*access.Users, error) {
 		return users, nil
 	}
 	for _, u := range c.Users {
+		if _, again := users.Get(u.Name); again {
+			return nil, fmt.Errorf("there are two named %q", u.Name)
+		}
 		hash := u.PasswordHash
-		if hash == "" && u.Password != "" {
+		if u.Password != "" {
+			if hash != "" {
+				return nil, fmt.Errorf("%q has both a password and a hash: give one", u.Name)
+			}
 			hash = access.NewHash([]byte(u.Password))
 		}
 		err := users.Put(access.User{Name: u.Name, PasswordHash: hash, Tags: u.Tags, LoopbackOnly: u.LoopbackOnly})
@@ -87,15 +99,34 @@ func (c *Config) users() (*access.Users, error) {
 		}
 		permissions := u.Permissions
 		if permissions == nil {
-			permissions = map[string]Permissions{"/": {".*", ".*", ".*"}}
+			permissions = make(map[string]Permissions)
+			for _, vhost := range c.vhosts() {
+				permissions[vhost] = Permissions{".*", ".*", ".*"}
+			}
 		}
-		for vhost, p := range permissions {
-			if err := users.SetPermissions(vhost, u.Name, access.Permissions(p)); err != nil {
-				return nil, err
+		for _, vhost := range slices.Sorted(maps.Keys(permissions)) {
+			if !slices.Contains(c.vhosts(), vhost) {
+				return nil, fmt.Errorf("%q has permissions on the vhost %q, which is not among VHosts", u.Name, vhost)
+			}
+			if err := users.SetPermissions(vhost, u.Name, access.Permissions(permissions[vhost])); err != nil {
+				return nil, fmt.Errorf("%q on the vhost %q: %w", u.Name, vhost, err)
 			}
 		}
 	}
 	return users, nil
+}
+
+// checkVHosts refuses names that are empty or there twice.
+func (c *Config) checkVHosts() error {
+	for i, name := range c.VHosts {
+		if name == "" {
+			return errors.New("vhosts: a vhost needs a name")
+		}
+		if slices.Contains(c.VHosts[:i], name) {
+			return fmt.Errorf("vhosts: there are two named %q", name)
+		}
+	}
+	return nil
 }
 
 func (c *Config) vhosts() []string {

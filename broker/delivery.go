@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"fmt"
 	"sync"
 
 	"github.com/warrenmq/warren/broker/internal/engine"
@@ -31,25 +32,32 @@ func (d *Delivery) Nack() { d.settle(queue.Discard) }
 // Requeue gives the message back to its place in the queue.
 func (d *Delivery) Requeue() { d.settle(queue.Requeue) }
 
-func (d *Delivery) settle(how queue.Outcome) {
+// claim reports whether the delivery is still to be settled, and makes that the caller's business.
+func (d *Delivery) claim() bool {
 	d.mu.Lock()
-	done := d.settled || d.seq == 0
+	defer d.mu.Unlock()
+	open := !d.settled && d.seq != 0
 	d.settled = true
-	d.mu.Unlock()
-	if done {
+	return open
+}
+
+func (d *Delivery) settle(how queue.Outcome) {
+	if !d.claim() {
 		return
 	}
 	if d.inbox != nil {
 		d.inbox.settled(d)
 	}
-	v := d.vhost
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	d.queue.Settle(v.batch, []uint64{d.seq}, how)
-	v.batch.End()
+	_ = d.vhost.batch(func(b *engine.Batch) error {
+		d.queue.Settle(b, []uint64{d.seq}, how)
+		return nil
+	})
 }
 
-const defaultPrefetch = 256
+const (
+	defaultPrefetch = 256
+	maxPrefetch     = 65535
+)
 
 // inbox holds what a queue has delivered and the program has not taken yet. It is bounded by the prefetch.
 type inbox struct {
@@ -63,11 +71,14 @@ type inbox struct {
 	waiting   []*Delivery
 	unsettled map[*Delivery]struct{}
 	refused   bool // a delivery was refused since the consumer was last woken
-	cancelled bool // the queue is gone
+	deaf      bool // the queue is gone, or the loop has ended
 }
 
 func (v *VHost) subscribe(ctx context.Context, name string, o ConsumeOptions) (*inbox, error) {
-	if o.Prefetch <= 0 {
+	if o.Prefetch < 0 || o.Prefetch > maxPrefetch {
+		return nil, fmt.Errorf("broker: a prefetch of %d: it goes from 0, which is %d, to %d", o.Prefetch, defaultPrefetch, maxPrefetch)
+	}
+	if o.Prefetch == 0 {
 		o.Prefetch = defaultPrefetch
 	}
 	if o.Tag == "" {
@@ -94,7 +105,7 @@ func (v *VHost) subscribe(ctx context.Context, name string, o ConsumeOptions) (*
 func (in *inbox) Deliver(d *engine.Delivery) engine.Verdict {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if in.cancelled || len(in.waiting) >= in.limit {
+	if in.deaf || len(in.waiting) >= in.limit {
 		in.refused = true
 		return engine.Refused
 	}
@@ -104,6 +115,9 @@ func (in *inbox) Deliver(d *engine.Delivery) engine.Verdict {
 	in.waiting = append(in.waiting, one)
 	if d.Seq != 0 {
 		in.unsettled[one] = struct{}{}
+	}
+	if len(in.waiting) > 1 {
+		return engine.Taken // the loop does not wait while there is something
 	}
 	return engine.TakenDirty
 }
@@ -119,7 +133,7 @@ func (in *inbox) Flush() {
 // Cancelled says that the queue is gone.
 func (in *inbox) Cancelled(*engine.Consumer) {
 	in.mu.Lock()
-	in.cancelled = true
+	in.deaf = true
 	in.mu.Unlock()
 	in.Flush()
 }
@@ -133,6 +147,9 @@ func (in *inbox) settled(d *Delivery) {
 // next waits for a delivery.
 func (in *inbox) next(ctx context.Context) (*Delivery, error) {
 	for {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		in.mu.Lock()
 		var d *Delivery
 		if len(in.waiting) > 0 {
@@ -140,18 +157,17 @@ func (in *inbox) next(ctx context.Context) (*Delivery, error) {
 			in.waiting[0] = nil
 			in.waiting = in.waiting[1:]
 		}
-		wake := in.refused && len(in.waiting) <= in.limit/2 && !in.cancelled
+		wake := in.refused && len(in.waiting) <= in.limit/2 && !in.deaf
 		if wake {
 			in.refused = false
 		}
-		gone := in.cancelled
+		gone := in.deaf
 		in.mu.Unlock()
 		if wake {
-			v := in.vhost
-			v.mu.Lock()
-			in.consumer.Wake(v.batch)
-			v.batch.End()
-			v.mu.Unlock()
+			_ = in.vhost.batch(func(b *engine.Batch) error {
+				in.consumer.Wake(b)
+				return nil
+			})
 		}
 		if d != nil {
 			return d, nil
@@ -162,28 +178,27 @@ func (in *inbox) next(ctx context.Context) (*Delivery, error) {
 		select {
 		case <-in.arrived:
 		case <-ctx.Done():
-			return nil, ctx.Err()
+		case <-in.vhost.broker.done:
+			return nil, ErrClosed
 		}
 	}
 }
 
 // end cancels the consumer and gives back what is unsettled.
 func (in *inbox) end() {
-	v := in.vhost
-	v.mu.Lock()
-	in.consumer.Cancel(v.batch)
-	v.batch.End()
-	v.mu.Unlock()
-
-	in.mu.Lock()
-	in.cancelled = true
-	left := make([]*Delivery, 0, len(in.unsettled))
-	for d := range in.unsettled {
-		left = append(left, d)
-	}
-	in.waiting = nil
-	in.mu.Unlock()
-	for _, d := range left {
-		d.Requeue()
-	}
+	_ = in.vhost.batch(func(b *engine.Batch) error {
+		in.consumer.Cancel(b)
+		in.mu.Lock()
+		in.deaf = true
+		var left []uint64
+		for d := range in.unsettled {
+			if d.claim() {
+				left = append(left, d.seq)
+			}
+		}
+		in.waiting, in.unsettled = nil, nil
+		in.mu.Unlock()
+		in.consumer.Queue().Settle(b, left, queue.Requeue)
+		return nil
+	})
 }

@@ -2,15 +2,19 @@ package broker
 
 import (
 	"fmt"
+	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/warrenmq/warren/broker/internal/exchange"
 )
 
 // Table is a set of headers or arguments. Values are nil, bool, any integer type, float32, float64, string, []byte or
-// time.Time; others make the call that takes the table fail. What other protocols nest in a header (arrays and tables) is
-// delivered as its AMQP 0-9-1 encoding, of type []byte.
+// time.Time; others, and integers above the largest int64, make the call that takes the table fail.
+//
+// What comes back is nil, bool, int64, float64, string (of []byte too), time.Time in UTC to the second, or, for what other
+// protocols nest in a header (arrays and tables), its AMQP 0-9-1 encoding as []byte.
 type Table map[string]any
 
 // args returns the table as arguments, sorted by name.
@@ -29,17 +33,18 @@ func (t Table) args() ([]exchange.Arg, error) {
 		}
 		args = append(args, exchange.Arg{Name: name, Value: v})
 	}
-	slices.SortFunc(args, func(a, b exchange.Arg) int {
-		if a.Name < b.Name {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(args, func(a, b exchange.Arg) int { return strings.Compare(a.Name, b.Name) })
 	return args, nil
 }
 
 func neutral(value any) (exchange.Value, error) {
 	integer := func(i int64) (exchange.Value, error) { return exchange.Value{Kind: exchange.Int, Int: i}, nil }
+	unsigned := func(i uint64) (exchange.Value, error) {
+		if i > math.MaxInt64 {
+			return exchange.Value{}, fmt.Errorf("%d is above the largest integer that can travel, %d", i, math.MaxInt64)
+		}
+		return integer(int64(i))
+	}
 	switch v := value.(type) {
 	case nil:
 		return exchange.Value{Kind: exchange.Void}, nil
@@ -55,12 +60,16 @@ func neutral(value any) (exchange.Value, error) {
 		return integer(int64(v))
 	case int64:
 		return integer(v)
+	case uint:
+		return unsigned(uint64(v))
 	case uint8:
-		return integer(int64(v))
+		return unsigned(uint64(v))
 	case uint16:
-		return integer(int64(v))
+		return unsigned(uint64(v))
 	case uint32:
-		return integer(int64(v))
+		return unsigned(uint64(v))
+	case uint64:
+		return unsigned(v)
 	case float32:
 		return exchange.Value{Kind: exchange.Float, Float: float64(v)}, nil
 	case float64:
@@ -72,7 +81,7 @@ func neutral(value any) (exchange.Value, error) {
 	case time.Time:
 		return exchange.Value{Kind: exchange.Timestamp, Int: v.Unix()}, nil
 	}
-	return exchange.Value{}, fmt.Errorf("a %T cannot travel: use bool, a signed integer, a float, string, []byte or time.Time", value)
+	return exchange.Value{}, fmt.Errorf("a %T cannot travel: use bool, an integer, a float, string, []byte or time.Time", value)
 }
 
 // tableOf returns arguments as a table. Of fields with the same name the first one counts.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"strconv"
 	"sync"
 	"time"
 
@@ -15,26 +16,29 @@ import (
 // VHost is a client of the broker with no socket in between: the same exchanges and queues, the same rules. It belongs to
 // the program that embeds the broker, so it may do everything. Its methods may be called from any goroutine.
 type VHost struct {
-	broker *Broker
-	client *engine.Client
+	broker  *Broker
+	client  *engine.Client
+	batches sync.Pool // of *engine.Batch
 
-	mu    sync.Mutex // guards batch and the client's publishing
-	batch *engine.Batch
+	publishing sync.Mutex // the client's publishing is one goroutine's at a time
 }
 
-// VHost returns the client of a vhost. It panics when there is no such vhost: vhosts come from Config.
-func (b *Broker) VHost(name string) *VHost {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if v := b.vhosts[name]; v != nil {
-		return v
-	}
+func newVHost(b *Broker, name string) (*VHost, error) {
 	client, err := b.engine.Open(name, nil, engine.ClientInfo{Protocol: "go", Name: "embedding program"})
 	if err != nil {
-		panic("broker: " + err.Error())
+		return nil, err
 	}
-	v := &VHost{broker: b, client: client, batch: b.engine.NewBatch()}
-	b.vhosts[name] = v
+	v := &VHost{broker: b, client: client}
+	v.batches.New = func() any { return b.engine.NewBatch() }
+	return v, nil
+}
+
+// VHost returns the client of a vhost. It panics when there is no such vhost: their names come from Config.
+func (b *Broker) VHost(name string) *VHost {
+	v := b.vhosts[name]
+	if v == nil {
+		panic("broker: there is no vhost " + strconv.Quote(name))
+	}
 	return v
 }
 
@@ -69,16 +73,26 @@ func public(err error) error {
 	return err
 }
 
-// do runs f with the client's batch, and ends the batch with no lock held by this package.
+// do runs f in a batch of its own, unless ctx or the broker has ended.
 func (v *VHost) do(ctx context.Context, f func(b *engine.Batch) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	err := f(v.batch)
-	v.batch.End()
-	return public(err)
+	select {
+	case <-v.broker.done:
+		return ErrClosed
+	default:
+	}
+	return public(v.batch(f))
+}
+
+// batch runs f and ends its batch.
+func (v *VHost) batch(f func(b *engine.Batch) error) error {
+	b := v.batches.Get().(*engine.Batch)
+	err := f(b)
+	b.End()
+	v.batches.Put(b)
+	return err
 }
 
 // Queue is what a queue is declared with.
@@ -274,6 +288,9 @@ func (v *VHost) Publish(ctx context.Context, m Message) error {
 		Priority: m.Priority, CorrelationID: m.CorrelationID, ReplyTo: m.ReplyTo, Expiration: m.Expiration,
 		MessageID: m.MessageID, Timestamp: m.Timestamp, Type: m.Type, UserID: m.UserID, AppID: m.AppID,
 	}
+	if err := p.Validate(); err != nil {
+		return fmt.Errorf("broker: %w", err)
+	}
 	out := message.Message{
 		Origin: message.AMQP091, Exchange: []byte(m.Exchange), Key: []byte(m.Key), Props: p.Append(nil), Body: m.Body,
 	}
@@ -281,7 +298,9 @@ func (v *VHost) Publish(ctx context.Context, m Message) error {
 		out.Flags |= message.Persistent
 	}
 	return v.do(ctx, func(b *engine.Batch) error {
+		v.publishing.Lock()
 		n, err := v.client.Publish(b, &out)
+		v.publishing.Unlock()
 		if err == nil && n == 0 && m.Mandatory {
 			err = &UnroutableError{Exchange: m.Exchange, Key: m.Key}
 		}
@@ -315,9 +334,11 @@ func (v *VHost) Get(ctx context.Context, queue string) (d *Delivery, ok bool, er
 
 // ConsumeOptions say how to consume.
 type ConsumeOptions struct {
-	// Prefetch is how many deliveries may be unsettled at a time. 0 is 256.
+	// Prefetch is how many deliveries may be unsettled at a time, at most 65535; with AutoAck, how many may wait for the
+	// loop. 0 is 256.
 	Prefetch int
-	// AutoAck takes messages as settled when they are handed over: what is handed over and not worked off is lost.
+	// AutoAck takes messages as settled once the queue has handed them over: when the loop ends, those that it has not come
+	// to, at most Prefetch, are lost.
 	AutoAck bool
 	// Exclusive keeps others from consuming from the queue.
 	Exclusive bool
@@ -325,9 +346,9 @@ type ConsumeOptions struct {
 	Tag string
 }
 
-// Consume subscribes to a queue and yields its messages as they come, until the loop ends, ctx ends (the last error is then
-// ctx's) or the queue is deleted (a 404 *Error). Options may be nil. When the loop ends, what it has not settled goes
-// back to the queue.
+// Consume subscribes to a queue and yields its messages as they come, until the loop ends or an error is yielded: ctx's when
+// ctx has ended, a 404 *Error when the queue was deleted, ErrClosed when the broker was closed. Options may be nil. When the
+// loop ends, what it has not settled goes back to the queue.
 func (v *VHost) Consume(ctx context.Context, queue string, o *ConsumeOptions) iter.Seq2[*Delivery, error] {
 	return func(yield func(*Delivery, error) bool) {
 		if o == nil {

@@ -127,8 +127,15 @@ func (b *Broker) housekeep() {
 	b.schedule()
 }
 
-// Close ends the broker: nobody can open a client any more, and publishers that are held wait no longer.
+// Close ends the broker: nobody can open a client any more, publishers that are held wait no longer, and no timer is left.
 func (b *Broker) Close() {
+	for _, v := range b.VHosts() {
+		for _, q := range v.all() {
+			q.mu.Lock()
+			q.calm()
+			q.mu.Unlock()
+		}
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.closed = true

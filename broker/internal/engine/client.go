@@ -510,13 +510,14 @@ func (c *Client) ConsumeReplies(tag string, sink Sink) (*Consumer, error) {
 // Publish routes a message and enters it into the queues. It returns how many queues got it; when that is 0 the message
 // is gone, and the front decides whether its publisher wants to know.
 //
-// The message's slices are not kept. Errors are NotFound, AccessRefused and, for names that are too long,
+// The message's slices are not kept; its Expires is set. Errors are NotFound, AccessRefused and, for names that are too long,
 // PreconditionFailed.
 func (c *Client) Publish(b *Batch, m *message.Message) (int, error) {
 	r, err := c.routes.find(c, m)
 	if err != nil {
 		return 0, err
 	}
+	m.Expires = 0
 	if ttl, ok := m.TTL(); ok {
 		m.Expires = b.now() + ttl
 	}

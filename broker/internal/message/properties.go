@@ -1,6 +1,7 @@
 package message
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/warrenmq/warren/broker/internal/exchange"
@@ -62,6 +63,25 @@ func (p *Properties) Append(dst []byte) []byte {
 		v.Headers = amqp091.AppendField(v.Headers, h.Name, FieldValue(h.Value))
 	}
 	return v.Append(dst)
+}
+
+// Validate reports which property cannot travel: its text is above 255 bytes or not UTF-8 (AMQP 0-9-1 §4.2.5.3).
+func (p *Properties) Validate() error {
+	for _, f := range [...]struct{ name, value string }{
+		{"content type", p.ContentType}, {"content encoding", p.ContentEncoding}, {"correlation id", p.CorrelationID},
+		{"reply to", p.ReplyTo}, {"expiration", p.Expiration}, {"message id", p.MessageID}, {"type", p.Type},
+		{"user id", p.UserID}, {"app id", p.AppID},
+	} {
+		if !amqp091.ValidName(f.value) {
+			return fmt.Errorf("the %s must be UTF-8 of at most 255 bytes: %.40q", f.name, f.value)
+		}
+	}
+	for _, h := range p.Headers {
+		if !amqp091.ValidName(h.Name) {
+			return fmt.Errorf("a header's name must be UTF-8 of at most 255 bytes: %.40q", h.Name)
+		}
+	}
+	return nil
 }
 
 const persistentMode = 2 // delivery-mode of a persistent message
