@@ -12,6 +12,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -73,6 +74,7 @@ type (
 type process struct {
 	command  *exec.Cmd
 	out, err *watched
+	exited   chan struct{} // closed when it has
 }
 
 var listening = regexp.MustCompile(`(?m)^(?:bound |  )([a-z0-9+]+://\S+)$`)
@@ -82,7 +84,7 @@ func cmdStart(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: start NAME ARGS...")
 	}
 	name := args[0]
-	p := &process{command: exec.Command("warren", args[1:]...), out: newWatched(), err: newWatched()}
+	p := &process{command: exec.Command("warren", args[1:]...), out: newWatched(), err: newWatched(), exited: make(chan struct{})}
 	p.command.Dir = ts.MkAbs(".")
 	p.command.Env = append(os.Environ(), environment...)
 	p.command.Stdout, p.command.Stderr = p.out, p.err
@@ -90,16 +92,15 @@ func cmdStart(ts *testscript.TestScript, neg bool, args []string) {
 		p.command.Stdin = bytes.NewReader(in)
 	}
 	ts.Check(p.command.Start())
-	exited := make(chan struct{})
 	go func() {
 		p.command.Wait()
+		close(p.exited)
 		p.out.Close()
 		p.err.Close()
-		close(exited)
 	}()
 	ts.Defer(func() {
 		p.command.Process.Kill()
-		<-exited
+		<-p.exited
 	})
 	running(ts)[name] = p
 
@@ -111,7 +112,7 @@ func cmdStart(ts *testscript.TestScript, neg bool, args []string) {
 	case isServer:
 		p.out.wait(func(text string) bool { return strings.HasPrefix(text, "ready\n") })
 		said = p.err.wait(func(text string) bool {
-			return strings.Contains(text, "Ctrl-C") || strings.Contains(text, "\nwarren: ")
+			return strings.Contains(text, "Ctrl-C") || strings.Contains(text, `"msg":"listening"`)
 		})
 		if !strings.HasPrefix(p.out.text(), "ready\n") {
 			ts.Fatalf("warren %s is not ready: %s", strings.Join(args[1:], " "), p.err.text())
@@ -156,6 +157,11 @@ func cmdFinish(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Logf("[%s stdout]\n%.2000s[%s stderr]\n%s", args[0], out, args[0], err)
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]+".out"), []byte(out), 0o666))
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]+".err"), []byte(err), 0o666))
+	select {
+	case <-p.exited:
+	case <-time.After(time.Minute):
+		ts.Fatalf("%s does not end", args[0])
+	}
 	if code := p.command.ProcessState.ExitCode(); code != 0 {
 		ts.Fatalf("%s: exit code %d", args[0], code)
 	}
@@ -176,7 +182,7 @@ type watched struct {
 	mu     sync.Mutex // guards all below
 	change *sync.Cond
 	buf    strings.Builder
-	closed bool
+	closed bool // complete, or given up
 }
 
 func newWatched() *watched {
@@ -205,8 +211,9 @@ func (w *watched) text() string {
 	return w.buf.String()
 }
 
-// wait returns the output once it satisfies enough or is complete; nil is never enough.
+// wait returns the output once it satisfies enough or is complete; nil is never enough. After two minutes it gives up.
 func (w *watched) wait(enough func(string) bool) string {
+	defer time.AfterFunc(2*time.Minute, w.Close).Stop()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for !w.closed && (enough == nil || !enough(w.buf.String())) {
