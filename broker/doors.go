@@ -11,6 +11,7 @@ import (
 	"github.com/warrenmq/warren/broker/internal/front/amqp091"
 	"github.com/warrenmq/warren/broker/internal/front/pump"
 	"github.com/warrenmq/warren/broker/internal/front/socket"
+	"github.com/warrenmq/warren/broker/internal/front/zmq"
 )
 
 // DefaultListen returns the standard listeners, on loopback.
@@ -27,6 +28,7 @@ func doorFronts() []doorFront {
 	return []doorFront{
 		{[]string{"amqp"}, openAMQP},
 		{socket.Schemes(), socket.New},
+		{zmq.Schemes(), zmq.New},
 	}
 }
 
