@@ -294,7 +294,7 @@ func TestZeroMQPublishSubscribeWithSeveralPublishers(t *testing.T) {
 			compare(t, fmt.Sprint("from publisher ", i), got[fmt.Sprint(i)], want)
 		}
 		expectNothing(t, subscriber)
-		closeAll(append(publishers, subscriber)...)
+		closeAll(append([]peer{subscriber}, publishers...)...)
 	})
 }
 

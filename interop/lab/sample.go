@@ -23,6 +23,9 @@ var seed = sync.OnceValue(func() uint64 {
 	return uint64(time.Now().UnixNano()) % 1_000_000
 })
 
+// Seed is the seed of this run, for tests that choose by themselves.
+func Seed() uint64 { return seed() }
+
 // fraction is the part of each matrix that runs, in (0, 1].
 var fraction = sync.OnceValue(func() float64 {
 	switch s := os.Getenv("WARREN_INTEROP_SAMPLE"); s {
