@@ -178,6 +178,10 @@ func (ch *channel) answer(noWait bool, m wire.Method) {
 }
 
 func (ch *channel) close() error {
+	ch.session.replay()
+	if ch.closing {
+		return ch.session.closingMethod(ch, wire.MethodChannelClose) // one of what waited was refused
+	}
 	ch.session.flushConfirms()
 	ch.release()
 	ch.session.forget(ch)

@@ -16,7 +16,8 @@
 //	basic.qos global=true            a limit that all consumers of the channel share
 //	tx.*                             kept in the session until the commit
 //	a queue that goes away           basic.cancel, to clients with consumer_cancel_notify
-//	publishers are held              connection.blocked, and the connection is not read
+//	publishers are held              connection.blocked; the connection is not read, or, when it also consumes, its
+//	                                 publishes wait in the session (hold.go)
 //
 // # The fast path
 //
@@ -35,7 +36,7 @@
 // # Bounds
 //
 // A frame is at most what was negotiated (128 KiB), a body 16 MiB (406 above), the unfinished bodies and open transactions
-// of one connection 128 MiB together (506 above); there are at most 2047 channels. Before connection.tune-ok a frame is at
+// of one connection 128 MiB together (506 above), what waits of a held publisher 1 MiB; there are at most 2047 channels. Before connection.tune-ok a frame is at
 // most 8 KiB, and all of the handshake takes at most 10 seconds.
 //
 // # What is refused, and what is not done

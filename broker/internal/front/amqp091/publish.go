@@ -30,7 +30,7 @@ type content struct {
 }
 
 // keepContent is how large a buffer may be that waits for the next message.
-const keepContent = 64 << 10
+const keepContent = 4 << 10
 
 // forget ends the content and returns how many bytes it had been accounted with.
 func (c *content) forget() int {
@@ -190,7 +190,15 @@ func (s *session) route(ch *channel, m *wire.BasicPublish, props wire.Properties
 	if ch.tx != nil {
 		return ch.keep(msg, m.Mandatory)
 	}
-	if err := s.enter(ch, msg, m.Mandatory); err != nil {
+	if s.waiting.blocked {
+		return s.wait(ch, msg, m.Mandatory)
+	}
+	return s.accept(ch, msg, m.Mandatory)
+}
+
+// accept enters a message and counts it for its confirm.
+func (s *session) accept(ch *channel, msg *message.Message, mandatory bool) error {
+	if err := s.enter(ch, msg, mandatory); err != nil {
 		return err
 	}
 	if ch.confirms {

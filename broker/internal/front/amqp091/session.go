@@ -66,7 +66,7 @@ type session struct {
 	blockable  bool // it understands connection.blocked
 	cancelable bool // it understands a basic.cancel from the server; constant once consumers exist
 	publishing bool // it has published: it is held when publishers are
-	blocked    bool // it was told so
+	waiting    waiting
 
 	frameMax   int // of both directions; constant once consumers exist
 	maxPayload int
@@ -126,7 +126,7 @@ func (s *session) Feed(in []byte) (n, need int, err error) {
 			size, need, err = s.frame(f, in[n:], size)
 		}
 		n += size
-		if err != nil || need > 0 {
+		if err != nil || need > 0 || size == 0 {
 			return n, need, err
 		}
 		if s.batch.Work() >= batchWork || s.fetched && s.out.Full() {
@@ -154,6 +154,9 @@ func (s *session) frame(f wire.Frame, rest []byte, size int) (took, need int, er
 		}
 		if id == wire.MethodBasicPublish && ch != nil && !ch.closing && ch.content.state == contentNone {
 			return s.publish(ch, args, rest, size)
+		}
+		if s.waiting.stops(id) {
+			return 0, 0, nil
 		}
 		return size, 0, s.method(ch, f.Channel, id, args)
 	case wire.FrameHeader, wire.FrameBody:
@@ -221,6 +224,7 @@ func (s *session) control(f wire.Frame) error {
 		if err := m.Decode(args); err != nil {
 			return s.fatal(err)
 		}
+		s.replay()
 		s.release()
 		s.send(0, new(wire.ConnectionCloseOk))
 		s.phase = phaseClosed
@@ -279,6 +283,7 @@ func (s *session) closeConnection(err error, id wire.MethodID) error {
 
 // goodbye releases everything and sends connection.close.
 func (s *session) goodbye(code wire.Code, text string, id wire.MethodID) {
+	s.replay()
 	s.release()
 	s.send(0, &wire.ConnectionClose{ReplyCode: uint16(code), ReplyText: code.ReplyText(text), ClassID: id.Class(), MethodID: id.Number()})
 }
@@ -296,6 +301,10 @@ func (s *session) fail(ch *channel, id wire.MethodID, err error) error {
 		return s.fatal(err)
 	case code.Level() == wire.LevelConnection:
 		return s.closeConnection(err, id)
+	}
+	s.replay()
+	if ch.closing {
+		return nil // one of what waited was refused first
 	}
 	s.log.Debug("channel error", "channel", ch.number, "code", uint16(code), "err", err, "method", id.String())
 	ch.release()
@@ -353,29 +362,6 @@ func (s *session) Tick(now time.Time) (next time.Time, err error) {
 
 // EOF says that there is no use in keeping a connection whose client has stopped talking.
 func (s *session) EOF() bool { return false }
-
-// Hold stops the reading of publishers while the broker holds them.
-func (s *session) Hold() <-chan struct{} {
-	if !s.publishing || s.phase != phaseRunning {
-		return nil
-	}
-	return s.tellHeld()
-}
-
-// tellHeld tells a publisher when it begins or ceases to be held, and returns what it is to wait for.
-func (s *session) tellHeld() <-chan struct{} {
-	resumed, reason := s.front.broker.Held()
-	if held := resumed != nil && s.publishing; held != s.blocked {
-		s.blocked = held
-		if s.blockable && held {
-			s.send(0, &wire.ConnectionBlocked{Reason: reason})
-		} else if s.blockable {
-			s.send(0, new(wire.ConnectionUnblocked))
-		}
-		s.out.Flush()
-	}
-	return resumed
-}
 
 // Shutdown says goodbye.
 func (s *session) Shutdown(reason string) time.Duration {

@@ -58,6 +58,9 @@ func (s *session) settleAll(taken []unacked, how queue.Outcome) {
 		p.seqs = append(p.seqs, u.seq)
 	}
 	clear(taken)
+	if cap(s.taken) > maxIdleLedger {
+		s.taken = nil
+	}
 }
 
 // flushSettled hands what was settled to its queue.
