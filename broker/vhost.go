@@ -78,10 +78,8 @@ func (v *VHost) do(ctx context.Context, f func(b *engine.Batch) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	select {
-	case <-v.broker.done:
+	if v.broker.engine.Closed() {
 		return ErrClosed
-	default:
 	}
 	return public(v.batch(f))
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -428,32 +429,44 @@ func TestManyGoroutinesPublishConsumeAndSettle(t *testing.T) {
 }
 
 func TestPublisherWaitsWhileQueuesAreFull(t *testing.T) {
-	b, v := open(t, broker.Config{MemoryLimit: 1000})
-	declare(t, v, "q")
-	publish(t, v, "q", strings.Repeat("x", 2000))
-	ended, cancel := context.WithCancel(t.Context())
-	cancel()
-	ctx, stop := context.WithTimeout(t.Context(), time.Nanosecond)
-	defer stop()
-	for _, ctx := range []context.Context{ended, ctx} {
-		if err := v.Publish(ctx, broker.Message{Key: "q"}); !errors.Is(err, ctx.Err()) || err == nil {
-			t.Error(err)
+	synctest.Test(t, func(t *testing.T) {
+		b, v := open(t, broker.Config{MemoryLimit: 1000})
+		declare(t, v, "q")
+		went := make(chan error, 1)
+		waits := func() bool {
+			synctest.Wait()
+			return len(went) == 0
 		}
-	}
-	went := make(chan error)
-	go func() { went <- v.Publish(t.Context(), broker.Message{Key: "q"}) }()
-	if _, err := v.PurgeQueue(t.Context(), "q"); err != nil {
-		t.Fatal(err)
-	}
-	if err := <-went; err != nil {
-		t.Error(err)
-	}
-	publish(t, v, "q", strings.Repeat("x", 2000))
-	go func() { went <- v.Publish(context.Background(), broker.Message{Key: "q"}) }()
-	b.Close()
-	if err := <-went; !errors.Is(err, broker.ErrClosed) {
-		t.Errorf("a publisher that waited for a broker that was closed: %v", err)
-	}
+		wait := func(ctx context.Context) {
+			t.Helper()
+			publish(t, v, "q", strings.Repeat("x", 2000))
+			go func() { went <- v.Publish(ctx, broker.Message{Key: "q"}) }()
+			if !waits() {
+				t.Fatalf("it did not wait: %v", <-went)
+			}
+		}
+		wait(t.Context())
+		if _, err := v.PurgeQueue(t.Context(), "q"); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-went; err != nil {
+			t.Errorf("there is room: %v", err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		wait(ctx)
+		if err := <-went; !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("the time is over: %v", err)
+		}
+		if _, err := v.PurgeQueue(t.Context(), "q"); err != nil {
+			t.Fatal(err)
+		}
+		wait(context.Background())
+		b.Close()
+		if err := <-went; !errors.Is(err, broker.ErrClosed) {
+			t.Errorf("the broker is closed: %v", err)
+		}
+	})
 }
 
 func TestTraceSeesWhatPasses(t *testing.T) {

@@ -61,12 +61,12 @@ type Broker struct {
 	totals totals
 	stored atomic.Int64 // bytes of messages in queues
 
-	held atomic.Pointer[hold] // nil while publishers may publish; changed under mu
+	held   atomic.Pointer[hold] // nil while publishers may publish; changed under mu
+	closed atomic.Bool          // changed under mu
 
 	mu        sync.RWMutex // lock: broker; guards what follows
 	vhosts    map[string]*VHost
 	clients   map[*Client]struct{}
-	closed    bool
 	stopTimer func() bool
 }
 
@@ -111,7 +111,7 @@ func (b *Broker) schedule() {
 	stop := b.clock.AfterFunc(housekeeping, b.housekeep)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.closed {
+	if b.closed.Load() {
 		stop()
 		return
 	}
@@ -138,7 +138,7 @@ func (b *Broker) Close() {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.closed = true
+	b.closed.Store(true)
 	if b.stopTimer != nil {
 		b.stopTimer()
 	}
@@ -146,6 +146,9 @@ func (b *Broker) Close() {
 		close(h.resumed)
 	}
 }
+
+// Closed reports whether the broker was closed.
+func (b *Broker) Closed() bool { return b.closed.Load() }
 
 // Now returns the time on the broker's clock.
 func (b *Broker) Now() time.Time { return b.clock.Now() }
@@ -222,7 +225,7 @@ func (b *Broker) enoughRoom() bool {
 // hold stops publishers; clients are told. It reports whether it was this call that did.
 func (b *Broker) hold(reason string) bool {
 	b.mu.Lock()
-	if b.closed || !b.tooMuch() {
+	if b.closed.Load() || !b.tooMuch() {
 		b.mu.Unlock()
 		return false
 	}

@@ -43,7 +43,7 @@ func (b *Broker) Open(vhost string, user *access.Principal, info ClientInfo) (*C
 	if user != nil && !b.users.Allowed(user, vhost) {
 		return nil, refuse(NotAllowed, "access to vhost '%s' refused for user '%s'", vhost, user.Name)
 	}
-	if b.closed {
+	if b.closed.Load() {
 		return nil, ErrClosed
 	}
 	c := &Client{vhost: v, user: user, info: info}
