@@ -15,7 +15,7 @@ type ClientInfo struct {
 	Peer     string // its address
 	Name     string // what it calls itself
 	// Alarm is called, from any goroutine and with no lock held, when publishers begin or cease to be held: look at
-	// Broker.Held. Nil is not called.
+	// Broker.Held. It may come once more while, or shortly after, the client is closed. Nil is not called.
 	Alarm func()
 }
 

@@ -211,6 +211,7 @@ func (q *Queue) rest() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.quiet++; q.quiet == 2 {
+		q.delivery, q.view = Delivery{}, message.Message{} // they keep a publisher's buffer or an old slab alive
 		q.core.Trim()
 	}
 }
