@@ -46,11 +46,11 @@ const (
 )
 
 const (
-	listenAfter     = time.Second
-	defaultMax      = 64 << 10
-	defaultBacklog  = 16 << 20
-	defaultUDPIdle  = time.Minute
-	largestMax      = 128 << 20
+	listenAfter    = time.Second
+	defaultMax     = 64 << 10
+	defaultBacklog = 16 << 20
+	defaultUDPIdle = time.Minute
+	largestMax     = 128 << 20
 )
 
 // settings is a listener's URL, understood.
