@@ -76,12 +76,12 @@ func (c *consumer) Flush() { c.channel.session.out.Flush() }
 func (c *consumer) Cancelled(*engine.Consumer) {
 	s := c.channel.session
 	s.mu.Lock()
-	told := c.handle == nil // not answered yet: consume will tell it after its answer
+	answered := c.handle != nil // otherwise consume tells it, after its answer
 	c.gone = true
 	_, there := s.live[c]
 	c.remove()
 	s.mu.Unlock()
-	if there && !told {
+	if there && answered {
 		c.tellCancelled()
 		s.out.Flush()
 	}

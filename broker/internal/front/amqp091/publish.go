@@ -228,7 +228,8 @@ func (s *session) enter(ch *channel, msg *message.Message, mandatory bool) error
 func (s *session) flushConfirms() {
 	for i, ch := range s.confirming {
 		if !ch.closing {
-			ch.send(&wire.BasicAck{DeliveryTag: ch.published, Multiple: ch.published > ch.confirmed+1})
+			ack := wire.BasicAck{DeliveryTag: ch.published, Multiple: ch.published > ch.confirmed+1}
+			s.out.End(ack.AppendFrame(s.out.Begin(), ch.number)) // send would put it on the heap
 		}
 		ch.confirmed = ch.published
 		s.confirming[i] = nil

@@ -2,6 +2,7 @@ package amqp091
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"sync"
@@ -274,11 +275,22 @@ func (s *session) fatal(err error) error {
 // closeConnection closes the connection from this side; the client has a while to answer.
 func (s *session) closeConnection(err error, id wire.MethodID) error {
 	code, text := reply(err)
-	s.log.Warn("connection error", "code", uint16(code), "err", err, "method", id.String())
+	s.log.Warn("connection error", "code", uint16(code), "err", err, "method", methodName(id))
 	s.goodbye(code, text, id)
 	s.awaitCloseOk()
 	s.conn.Wake() // for the deadline
 	return nil
+}
+
+// methodName is the name of a method for the log: its numbers when the protocol does not have it.
+func methodName(id wire.MethodID) string {
+	switch name := id.String(); {
+	case id == 0:
+		return "none"
+	case name != "":
+		return name
+	}
+	return fmt.Sprintf("%d.%d", id.Class(), id.Number())
 }
 
 // goodbye releases everything and sends connection.close.
@@ -306,7 +318,7 @@ func (s *session) fail(ch *channel, id wire.MethodID, err error) error {
 	if ch.closing {
 		return nil // one of what waited was refused first
 	}
-	s.log.Debug("channel error", "channel", ch.number, "code", uint16(code), "err", err, "method", id.String())
+	s.log.Debug("channel error", "channel", ch.number, "code", uint16(code), "err", err, "method", methodName(id))
 	ch.release()
 	ch.closing = true
 	s.send(ch.number, &wire.ChannelClose{ReplyCode: uint16(code), ReplyText: code.ReplyText(text), ClassID: id.Class(), MethodID: id.Number()})

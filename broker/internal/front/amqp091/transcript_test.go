@@ -109,8 +109,10 @@ func newHouse(t testing.TB, memoryLimit int64) *house {
 	if err := users.PutDefault("/"); err != nil {
 		t.Fatal(err)
 	}
-	if err := users.Put(access.User{Name: "reader", PasswordHash: access.NewHash([]byte("pw")), Algorithm: access.SHA256}); err != nil {
-		t.Fatal(err)
+	for _, name := range []string{"reader", "stranger"} {
+		if err := users.Put(access.User{Name: name, PasswordHash: access.NewHash([]byte("pw")), Algorithm: access.SHA256}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := users.SetPermissions("/", "reader", access.Permissions{Configure: "^$", Write: "^$", Read: ".*"}); err != nil {
 		t.Fatal(err)
