@@ -1,0 +1,13 @@
+package broker
+
+// Books returns how many bytes of messages are counted as stored, how many wait in queues, and how many messages are out.
+func (b *Broker) Books() (stored, waiting int64, out int) {
+	for _, v := range b.engine.VHosts() {
+		for _, q := range v.Queues() {
+			i := q.Info()
+			waiting += i.ReadyBytes + i.UnackedBytes
+			out += i.Unacked
+		}
+	}
+	return b.engine.Stored(), waiting, out
+}
