@@ -149,6 +149,7 @@ func useChannel(ctx context.Context, t *testing.T, conn *amqp.Connection, random
 		case 1:
 			_, err = ch.QueueDelete(name(), random.IntN(2) == 0, random.IntN(2) == 0, false)
 		case 2:
+			//lint:ignore SA1019 clients that are in use call it
 			err = ch.Recover(true)
 		case 3:
 			_, _, err = ch.Get(name(), true)

@@ -20,6 +20,9 @@ func (b *Batch) now() int64 {
 	return b.clock
 }
 
+// keptDirty is for how many outputs a batch keeps memory from one End to the next.
+const keptDirty = 4096
+
 // aftermath is one effect: one of the two.
 type aftermath struct {
 	orphan    *Consumer // tell it that its queue is gone
@@ -53,7 +56,9 @@ func (b *Batch) End() {
 		b.dirty[i] = nil
 		s.Flush()
 	}
-	b.dirty = b.dirty[:0]
+	if b.dirty = b.dirty[:0]; cap(b.dirty) > keptDirty {
+		b.dirty = nil
+	}
 	if b.count != (Counters{}) {
 		b.broker.totals.add(&b.count)
 		b.count = Counters{}

@@ -35,6 +35,7 @@ const (
 	fewRoutes  = 16
 	manyRoutes = 1024
 	maxRoom    = 64 << 10
+	keptDests  = 4096
 )
 
 // generation is the state of the world that a route depends on: it changes with the topology and with permissions.
@@ -147,6 +148,9 @@ func (w *walk) reset() {
 	clear(w.dests[:cap(w.dests)])
 	clear(w.seen.members)
 	w.dests, w.seen.members = w.dests[:0], w.seen.members[:0]
+	if cap(w.dests) > keptDests {
+		w.dests = nil
+	}
 	w.queues.members, w.seen.index, w.queues.index = nil, nil, nil
 }
 
