@@ -12,7 +12,8 @@ import (
 )
 
 // FuzzSession sends any bytes to an open connection. Whatever they are: nothing panics, the broker's own bytes are sound
-// frames, and when the connection has ended it has left nothing behind.
+// frames, and when the connection has ended it has left nothing behind. Sessions run on goroutines, so coverage wavers and
+// the fuzzer would spend its time on minimizing: run it with -fuzzminimizetime=10x.
 func FuzzSession(f *testing.F) {
 	for _, seed := range clientBytes(f) {
 		f.Add(seed)
