@@ -9,8 +9,8 @@ import (
 //
 // A held connection that only publishes is not read. One that also consumes must be read, or its acks would never make the
 // room that everybody waits for: it is, and what it publishes meanwhile waits here, up to a bound. Acks, heartbeats and
-// closes pass what waits; any other method would overtake the publishes before it, so the reading stops there. Closes
-// enter what waits, and after that nothing more is read either: the bound holds for each time that publishers are held.
+// closes pass what waits; any other method would overtake the publishes before it, so the reading stops there, and at a
+// tx.commit, which publishes. Closes enter what waits, and after that nothing more is read either: the bound holds for each time that publishers are held.
 type waiting struct {
 	blocked  bool // publishers are held, and the connection has published: it was told so, if it wants to be
 	messages []waitingMessage
@@ -96,6 +96,10 @@ func (s *session) wait(ch *channel, m *message.Message, mandatory bool) error {
 
 // stops reports whether a method must not be heard before what waits, and stops the reading in that case.
 func (w *waiting) stops(id wire.MethodID) bool {
+	if id == wire.MethodTxCommit && w.blocked {
+		w.stopped = true // it is a publisher's, although nothing of it waits here
+		return true
+	}
 	if len(w.messages) == 0 {
 		return false
 	}
