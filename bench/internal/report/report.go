@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -270,8 +271,11 @@ func machine() string {
 		return ""
 	}
 	kernel, _ := os.ReadFile("/proc/sys/kernel/osrelease")
+	memory := "unknown"
+	if kB, err := strconv.Atoi(strings.TrimSuffix(field("/proc/meminfo", "MemTotal"), " kB")); err == nil {
+		memory = fmt.Sprintf("%.0f GiB", float64(kB)/(1<<20))
+	}
 	return fmt.Sprintf("%s, %d processors, %s memory, %s %s, %s",
-		cmp.Or(field("/proc/cpuinfo", "model name"), runtime.GOARCH), runtime.NumCPU(),
-		cmp.Or(field("/proc/meminfo", "MemTotal"), "unknown"), runtime.GOOS,
+		cmp.Or(field("/proc/cpuinfo", "model name"), runtime.GOARCH), runtime.NumCPU(), memory, runtime.GOOS,
 		strings.TrimSpace(string(kernel)), runtime.Version())
 }

@@ -100,11 +100,16 @@ func (p *panel) x(v float64) float64 {
 func (p *panel) draw(b *bytes.Buffer, top int, palette map[string]string) {
 	bottom := top + p.height() - axisHeight
 	for e := p.low; e <= p.high; e++ {
+		for _, minor := range []float64{2, 5} {
+			if x := p.x(minor * math.Pow(10, e)); e < p.high {
+				fmt.Fprintf(b, `<line x1="%.1f" x2="%.1f" y1="%d" y2="%d" stroke="#f2f2f2"/>`+"\n", x, x, top, bottom)
+			}
+		}
 		x := p.x(math.Pow(10, e))
 		fmt.Fprintf(b, `<line x1="%.1f" x2="%.1f" y1="%d" y2="%d" stroke="#ddd"/>`+"\n", x, x, top, bottom)
 		fmt.Fprintf(b, `<text x="%.1f" y="%d" text-anchor="middle" fill="#555">%s</text>`+"\n", x, bottom+14, axisLabel(e))
 	}
-	fmt.Fprintf(b, `<text x="%d" y="%d" text-anchor="end" fill="#555">%s</text>`+"\n", plotWidth-12, bottom+14, p.metric.unit())
+	fmt.Fprintf(b, `<text x="12" y="%d" fill="#555">%s</text>`+"\n", bottom+14, p.metric.unit())
 	y := top
 	for _, s := range p.scenarios {
 		fmt.Fprintf(b, `<text x="12" y="%d" font-weight="bold">%s</text>`+"\n", y+14, html.EscapeString(s.Name))
@@ -112,6 +117,7 @@ func (p *panel) draw(b *bytes.Buffer, top int, palette map[string]string) {
 			y += rowHeight
 			v := peer.Spread(p.metric.of)
 			if v.N == 0 {
+				fmt.Fprintf(b, `<text x="%d" y="%d" fill="#555">%s failed</text>`+"\n", plotLeft+9, y, html.EscapeString(peer.Name))
 				continue
 			}
 			colour, ok := palette[peer.Name]
