@@ -1,6 +1,7 @@
 package zmq
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"sync"
@@ -10,7 +11,7 @@ import (
 // pipeline is a Push and a Pull that are connected.
 func pipeline(b *testing.B, endpoint string) (*Push, *Pull) {
 	ns := new(Inproc)
-	push, pull := NewPush(&Options{Inproc: ns}), NewPull(&Options{Inproc: ns})
+	push, pull := NewPush(&Options{Inproc: ns, Linger: -1}), NewPull(&Options{Inproc: ns})
 	b.Cleanup(func() { _ = push.Close() })
 	b.Cleanup(func() { _ = pull.Close() })
 	bound, err := pull.Listen(b.Context(), endpoint)
@@ -42,33 +43,17 @@ func BenchmarkThroughput(b *testing.B) {
 				}
 				b.Run(name, func(b *testing.B) {
 					push, pull := pipeline(b, endpoint)
+					ctx, stop := context.WithCancel(b.Context())
 					m := Message{make([]byte, size)}
 					var sending sync.WaitGroup
-					b.SetBytes(int64(size))
-					b.ReportAllocs()
-					n := 0
-					work := make(chan int, 1<<10)
 					sending.Go(func() {
-						for batch := range work {
-							for range batch {
-								if push.Send(b.Context(), m) != nil {
-									return
-								}
-							}
+						for push.Send(ctx, m) == nil {
 						}
 					})
+					b.SetBytes(int64(size))
+					b.ReportAllocs()
 					var got Message
 					for b.Loop() {
-						// The sender is told of a thousand messages at a
-						// time, so that b.Loop decides how many there are.
-						if n == 0 {
-							n = 1000
-							work <- n
-							if len(work) == 0 {
-								work <- n
-								n += 1000
-							}
-						}
 						var err error
 						if into {
 							err = pull.RecvInto(b.Context(), &got)
@@ -78,12 +63,8 @@ func BenchmarkThroughput(b *testing.B) {
 						if err != nil {
 							b.Fatal(err)
 						}
-						n--
 					}
-					for ; n > 0; n-- {
-						_ = pull.RecvInto(b.Context(), &got)
-					}
-					close(work)
+					stop()
 					sending.Wait()
 				})
 			}

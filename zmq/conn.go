@@ -260,7 +260,8 @@ func (c *conn) read(left []byte) error {
 			MaxMessage:    c.p.s.opts.MaxMessageSize,
 			Subscriptions: c.p.in.subscriptions,
 		},
-		buf: append(c.p.s.pool.get(max(len(left), smallBuffer)), left...),
+		buf:  append(c.p.s.pool.get(len(left)), left...),
+		size: smallBuffer,
 	}
 	for {
 		if err := r.decode(); err != nil {
@@ -284,7 +285,7 @@ type reader struct {
 	buf   []byte
 	start int  // of what is not in the queue yet
 	given bool // a part of buf is in the queue
-	big   bool // reads fill small buffers
+	size  int  // of the next buffer, from what the reads were like
 	quiet int  // small reads in a row
 }
 
@@ -293,7 +294,10 @@ const quietReads = 16
 
 // fill reads once, and gets a buffer with room for it first.
 func (r *reader) fill() error {
-	need := r.d.Need // what the next frame takes, if that is known
+	need := r.d.Need // where the next frame ends, if that is known
+	if need > largeBuffer {
+		r.size = min(need, hugeBuffer)
+	}
 	end := cap(r.buf)
 	if need > largeBuffer && need < end {
 		end = need // so that one large message has its buffer alone
@@ -307,30 +311,30 @@ func (r *reader) fill() error {
 		return err
 	}
 	r.c.beat.heard()
-	r.big = r.big || len(r.buf)+n == end
+	if len(r.buf)+n == end {
+		r.size = max(r.size, largeBuffer)
+	}
 	if n > smallBuffer/2 {
 		r.quiet = 0
 	} else if r.quiet++; r.quiet >= quietReads {
-		r.big = false
+		r.size = smallBuffer
 	}
 	r.buf = r.buf[:len(r.buf)+n]
 	return nil
 }
 
 // grow moves an unfinished message into a larger buffer: one that it fits in,
-// if its size is known, but never more than twice what has come of it and a
-// large buffer, so that an announcement alone costs nothing.
+// if its size is known, but of no more than a few times what has come of it,
+// so that an announcement alone costs little.
 func (r *reader) grow() {
 	have := len(r.buf)
-	size := max(2*have, largeBuffer)
+	size := 2 * have
 	if need := r.d.Need; need > have {
-		size = min(max(need, smallBuffer), max(2*have, 16*largeBuffer))
+		size = min(need, max(size, hugeBuffer))
 	}
-	if size <= largeBuffer {
-		size = largeBuffer
-	}
-	next := append(r.c.p.in.pool.get(size), r.buf...)
-	r.c.p.in.pool.put(r.buf)
+	pool := r.c.p.in.pool
+	next := append(pool.get(max(size, largeBuffer)), r.buf...)
+	pool.put(r.buf)
 	r.buf = next
 }
 
@@ -373,20 +377,18 @@ func (r *reader) give(last bool) {
 	r.d.Need = need
 	if last {
 		tail := r.buf[end:]
-		switch {
-		case s.messages == 0 && !r.given:
+		if s.messages == 0 && !r.given {
 			// Nothing of this buffer is used elsewhere: it can be used on.
 			r.buf = r.buf[:copy(r.buf, tail)]
-		default:
-			s.owned = s.messages == 1 && !r.given && len(tail) == 0 && cap(r.buf) > largeBuffer
-			if !s.owned && cap(r.buf) <= largeBuffer {
-				s.base = r.buf
+		} else {
+			s.base = r.buf
+			if cap(r.buf) > largeBuffer {
+				s.alone = s.messages == 1 && !r.given && len(tail) == 0
+				if !s.alone {
+					r.size = largeBuffer
+				}
 			}
-			size := smallBuffer
-			if r.big {
-				size = largeBuffer
-			}
-			r.buf = append(r.c.p.in.pool.get(max(size, len(tail))), tail...)
+			r.buf = append(r.c.p.in.pool.get(max(r.size, len(tail))), tail...)
 		}
 		r.start, r.given = 0, false
 	} else {

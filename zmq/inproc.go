@@ -82,7 +82,10 @@ func (i *Inproc) dial(p *pipe, name string) {
 		return
 	}
 	i.mu.Unlock()
-	p.join(s)
+	if !p.join(s) {
+		i.unlisten(s, name) // it is being closed
+		i.dial(p, name)
+	}
 }
 
 // forget ends the wait of p for a name.
@@ -105,15 +108,16 @@ func sum(a, b int) int {
 	return a + b
 }
 
-// join connects p, which was dialed, to a socket that listens.
-func (p *pipe) join(s *socket) {
+// join connects p, which was dialed, to a socket that listens; false means
+// that the socket is closed.
+func (p *pipe) join(s *socket) bool {
 	client := p.s
 	log := s.opts.Logger
 	if !s.typ.Accepts(client.typ) {
 		for _, l := range []*slog.Logger{log, client.opts.Logger} {
 			l.Warn("inproc connection refused", "reason", zmtp.ErrIncompatible, "listener", string(s.typ), "dialer", string(client.typ))
 		}
-		return
+		return true
 	}
 	p.in.mu.Lock()
 	p.in.hwm = sum(s.opts.SendHWM, client.opts.RecvHWM)
@@ -132,10 +136,14 @@ func (p *pipe) join(s *socket) {
 	other.Queues = other
 	other.Peer = client.announced()
 	s.mu.Lock()
-	if s.closed || !s.core.Attach(&other.Pipe) {
+	if s.closed {
+		s.mu.Unlock()
+		return false
+	}
+	if !s.core.Attach(&other.Pipe) {
 		s.mu.Unlock()
 		log.Warn("inproc connection refused", "reason", errRefusedPeer)
-		return
+		return true
 	}
 	s.pipes[other] = struct{}{}
 	s.core.Connected(&other.Pipe)
@@ -148,7 +156,7 @@ func (p *pipe) join(s *socket) {
 	if p.Gone {
 		client.mu.Unlock()
 		other.end()
-		return
+		return true
 	}
 	p.Peer = s.announced()
 	p.peer = other
@@ -162,6 +170,7 @@ func (p *pipe) join(s *socket) {
 	client.unlock()
 	// Messages that were pushed in between found no peer to wake.
 	other.readable()
+	return true
 }
 
 // announced is what a handshake would tell about the socket.

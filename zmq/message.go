@@ -40,8 +40,9 @@ func messages(ctx context.Context, r Receiver) iter.Seq2[Message, error] {
 // An arena hands out the memory of received messages from slabs, so that a
 // small message costs a small part of an allocation. The slabs belong to the
 // garbage collector: each lives as long as a message in it does. They are
-// small, and large bodies are not put there, so that a message that is kept
-// keeps little else alive.
+// small, and large bodies are not put there, so that a frame that is kept
+// keeps no more than one slab alive, and a Message no more than slabFrames
+// small bodies.
 type arena struct {
 	bytes  []byte
 	frames [][]byte
@@ -49,7 +50,7 @@ type arena struct {
 
 const (
 	slabBytes  = 4 << 10
-	slabFrames = 64
+	slabFrames = 32
 	largeBody  = 512 // bytes of a message that gets memory of its own
 )
 
@@ -60,7 +61,8 @@ func (a *arena) take(in *pattern.In) Message {
 		size += len(f)
 	}
 	n := len(in.Frames)
-	if in.Owned {
+	if in.Lease != nil {
+		in.Lease.Taken = true
 		m := make(Message, n)
 		copy(m, in.Frames)
 		if in.Prepended {
@@ -72,9 +74,10 @@ func (a *arena) take(in *pattern.In) Message {
 		m := make(Message, 0, n)
 		return cut(m, make([]byte, 0, size), in.Frames)
 	}
-	if len(a.bytes) < size || len(a.frames) < n {
-		// Both at once, so that a slab of frames points into one slab of bytes.
+	if len(a.bytes) < size {
 		a.bytes = make([]byte, slabBytes)
+	}
+	if len(a.frames) < n {
 		a.frames = make([][]byte, slabFrames)
 	}
 	m := cut(a.frames[:0:n], a.bytes[:0:size], in.Frames)

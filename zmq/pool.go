@@ -9,9 +9,13 @@ const (
 	largeBuffer = 64 << 10
 )
 
-// A pool keeps the buffers of one socket for reuse.
+// hugeBuffer is the size beyond which a buffer is not kept for reuse.
+const hugeBuffer = 1 << 20
+
+// A pool keeps the buffers of one socket for reuse: small ones, large ones,
+// and such as were made for one message that is larger still.
 type pool struct {
-	small, large sync.Pool
+	small, large, special sync.Pool
 }
 
 // get returns an empty buffer with room for size bytes at least.
@@ -28,6 +32,9 @@ func (p *pool) get(size int) []byte {
 		}
 		return make([]byte, 0, largeBuffer)
 	}
+	if b, ok := p.special.Get().(*[]byte); ok && cap(*b) >= size && cap(*b)/2 < size {
+		return (*b)[:0]
+	}
 	return make([]byte, 0, size)
 }
 
@@ -38,5 +45,9 @@ func (p *pool) put(b []byte) {
 		p.small.Put((*[smallBuffer]byte)(b[:smallBuffer]))
 	case largeBuffer:
 		p.large.Put((*[largeBuffer]byte)(b[:largeBuffer]))
+	default:
+		if cap(b) > largeBuffer && cap(b) <= hugeBuffer {
+			p.special.Put(&b)
+		}
 	}
 }

@@ -13,7 +13,7 @@ type segment struct {
 	messages int
 	base     []byte // the pool's buffer, given back with this segment; nil: none
 	open     bool   // push may append to buf
-	owned    bool   // buf holds one message and nobody else will use it
+	alone    bool   // buf holds one large message
 }
 
 // A queue holds the messages to or from one peer, encoded: that way an entry
@@ -52,7 +52,8 @@ type queue struct {
 	// The consumer's, if it pops.
 	current segment
 	pos     int
-	popped  int // since count was settled
+	popped  int           // since count was settled
+	lease   pattern.Lease // of current, if it is alone
 }
 
 // queueBytes is how many bytes may wait in a queue from a peer before the
@@ -104,13 +105,8 @@ func (q *queue) append(out *pattern.Out) {
 		room = max(size, largeBuffer)
 	}
 	buf := out.AppendTo(q.pool.get(room))
-	s := segment{buf: buf, messages: 1}
-	if cap(buf) <= largeBuffer {
-		s.base, s.open = buf, true
-	} else {
-		s.owned = true
-	}
-	q.add(s)
+	large := cap(buf) > largeBuffer
+	q.add(segment{buf: buf, messages: 1, base: buf, open: !large, alone: large})
 }
 
 // add puts s behind the other segments. Called with mu held.
@@ -181,7 +177,9 @@ func (q *queue) pop(in *pattern.In) (ok, wake bool) {
 				q.popped++
 				in.Fill(t.Frames)
 				in.Command = t.Command
-				in.Owned = q.current.owned
+				if q.current.alone {
+					in.Lease = &q.lease
+				}
 				if q.hwm > 0 && q.popped >= q.lowWater() {
 					q.mu.Lock()
 					wake = q.settle() || wake
@@ -190,10 +188,10 @@ func (q *queue) pop(in *pattern.In) (ok, wake bool) {
 				return true, wake
 			}
 		}
-		if q.current.base != nil {
+		if q.current.base != nil && !q.lease.Taken {
 			q.pool.put(q.current.base)
 		}
-		q.current, q.pos = segment{}, 0
+		q.current, q.pos, q.lease.Taken = segment{}, 0, false
 
 		q.mu.Lock()
 		if q.head == len(q.segments) {

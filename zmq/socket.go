@@ -220,8 +220,8 @@ func (s *socket) await(ctx context.Context) error {
 
 // received ends what await began, once s.in was copied.
 func (s *socket) received() {
-	if s.in.Owned {
-		s.in.Forget()
+	if s.in.Lease != nil {
+		s.in.Forget() // what is large is not to stay alive for long
 	}
 	s.receivers.wakeOne() // one event may have brought many messages
 	s.unlock()

@@ -130,14 +130,13 @@ func (out *Out) Encoded() []byte {
 }
 
 // An In receives a message. Its frames are borrowed from the pipe that they
-// came from, until that pipe is popped again; only when Owned is set may they
-// be kept.
+// came from, until that pipe is popped again, unless Lease is set and taken.
 type In struct {
 	Frames  [][]byte
 	Head    [][]byte // the envelope that a REP took off
 	From    *Pipe
 	Command bool // Frames[0] is the body of a SUBSCRIBE or CANCEL
-	Owned   bool
+	Lease   *Lease // set if the frames' memory can be taken over
 
 	Prepended bool // Frames[0] was put there by Prepend
 
@@ -158,11 +157,11 @@ func (in *In) Fill(frames [][]byte) {
 	in.room = frames
 	in.Frames = frames[1:]
 	in.Head, in.From = nil, nil
-	in.Command, in.Owned, in.Prepended = false, false, false
+	in.Command, in.Lease, in.Prepended = false, nil, false
 }
 
 // Prepend puts a frame in front of the frames that Fill set. It stays the
-// core's even when the others are Owned.
+// core's even when the others are taken over.
 func (in *In) Prepend(frame []byte) {
 	in.room[0] = frame
 	in.Frames = in.room
@@ -172,5 +171,9 @@ func (in *In) Prepend(frame []byte) {
 // Forget drops the references to the message's memory.
 func (in *In) Forget() {
 	clear(in.room)
-	in.Frames, in.Head, in.From = nil, nil, nil
+	in.Frames, in.Head, in.From, in.Lease = nil, nil, nil, nil
 }
+
+// A Lease is the memory of one message that nobody else uses. Who wants to
+// keep it sets Taken; otherwise the pipe that it came from uses it again.
+type Lease struct{ Taken bool }

@@ -29,6 +29,7 @@ type Core struct {
 	got   pattern.In
 	notes [][][]byte // messages for Recv
 	read  int        // how many of notes Recv has taken
+	lease pattern.Lease
 }
 
 // New returns the pattern of an XPUB whose peers may each have limit bytes of
@@ -130,7 +131,7 @@ func (c *Core) Recv(in *pattern.In) error {
 		return pattern.ErrAgain
 	}
 	in.Fill(append(in.Scratch(), c.notes[c.read]...))
-	in.Owned = true
+	in.Lease = &c.lease
 	c.notes[c.read] = nil
 	c.read++
 	if c.read == len(c.notes) || c.read >= maxNotes/2 {
