@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -233,6 +234,22 @@ func (p *Process) Exit() int {
 		p.t.Fatalf("%s did not end; output so far:\n%s", p.name, tail(p.out.bytes()))
 	}
 	return p.cmd.ProcessState.ExitCode()
+}
+
+// PeakMemory returns the most memory that the peer has ever had resident, in
+// KiB.
+func (p *Process) PeakMemory() int {
+	p.t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	_, rest, ok := bytes.Cut(status, []byte("VmHWM:"))
+	var peak int
+	if _, err := fmt.Sscan(string(rest), &peak); !ok || err != nil {
+		p.t.Fatalf("no VmHWM in /proc/%d/status: %v", p.cmd.Process.Pid, err)
+	}
+	return peak
 }
 
 // Signal sends a signal to the peer.
