@@ -31,24 +31,32 @@ func equivalentArg(name, what string, received, current []exchange.Arg) error {
 	if gotR == gotC && (!gotR || r.Equal(c)) {
 		return nil
 	}
-	return inequivalentArg(name, what, r, gotR, c, gotC)
-}
-
-func inequivalentArg(name, what string, received exchange.Value, gotR bool, current exchange.Value, gotC bool) *Error {
+	if gotR && gotC {
+		return inequivalent(name, what, valueText(r), valueText(c))
+	}
 	return refuse(PreconditionFailed, "inequivalent arg '%s' for %s: received %s but current is %s",
-		name, what, argText(received, gotR), argText(current, gotC))
+		name, what, argText(r, gotR), argText(c, gotC))
 }
 
-// argText shows an argument as RabbitMQ does: the value '10' of type 'signedint', or none.
+// argText shows an argument as RabbitMQ does where only one of two is there: the value '10' of type 'signedint', or none.
 func argText(v exchange.Value, there bool) string {
 	if !there {
 		return "none"
 	}
-	kind, value := v.Describe()
+	return "the value '" + valueText(v) + "' of type '" + kindText(v) + "'"
+}
+
+func kindText(v exchange.Value) string {
+	kind, _ := v.Describe()
+	return kind
+}
+
+func valueText(v exchange.Value) string {
 	if v.Kind == exchange.String {
-		value = string(v.Bytes)
+		return string(v.Bytes)
 	}
-	return "the value '" + value + "' of type '" + kind + "'"
+	_, value := v.Describe()
+	return value
 }
 
 const (
@@ -77,8 +85,7 @@ func checkQueueArgs(what string, args []exchange.Arg) error {
 		problem := ""
 		switch {
 		case ttl.Kind != exchange.Int:
-			kind, _ := ttl.Describe()
-			problem = "{unacceptable_type," + kind + "}"
+			problem = "\"expected integer, got " + kindText(ttl) + "\""
 		case ttl.Int < 0:
 			problem = "{value_negative," + strconv.FormatInt(ttl.Int, 10) + "}"
 		case ttl.Int > message.MaxTTL:

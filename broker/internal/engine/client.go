@@ -171,8 +171,8 @@ func (c *Client) DeclareExchange(spec ExchangeSpec) error {
 	}
 	if a, ok := arg(spec.Args, "alternate-exchange"); ok {
 		if a.Kind != exchange.String {
-			return refuse(PreconditionFailed, "invalid arg 'alternate-exchange' for %s: it must be a string",
-				c.vhost.exchangeText(spec.Name))
+			return refuse(PreconditionFailed, "invalid type '%s' for arg 'alternate-exchange' in %s",
+				kindText(a), c.vhost.exchangeText(spec.Name))
 		}
 		if err := c.mayExchange(access.Read, spec.Name); err != nil {
 			return err
@@ -215,12 +215,12 @@ func (c *Client) DeleteExchange(name string, ifUnused bool) error {
 
 // BindExchange binds exchange to to exchange from.
 func (c *Client) BindExchange(from, to string, b exchange.Binding) error {
-	return c.exchangeBinding(from, to, func(d dest) error { return c.vhost.bind(from, d, b) })
+	return c.exchangeBinding(from, to, func(from string, d dest) error { return c.vhost.bind(from, d, b) })
 }
 
 // UnbindExchange removes such a binding. A missing one is no error, nor is a missing exchange.
 func (c *Client) UnbindExchange(from, to string, b exchange.Binding) error {
-	return present(c.exchangeBinding(from, to, func(d dest) error { c.vhost.unbind(from, d, b); return nil }))
+	return present(c.exchangeBinding(from, to, func(from string, d dest) error { c.vhost.unbind(from, d, b); return nil }))
 }
 
 // present takes what is missing for unbound.
@@ -231,7 +231,8 @@ func present(err error) error {
 	return err
 }
 
-func (c *Client) exchangeBinding(from, to string, do func(dest) error) error {
+func (c *Client) exchangeBinding(from, to string, do func(from string, to dest) error) error {
+	from, to = clean.Replace(from), clean.Replace(to)
 	if err := notDefault(to, from); err != nil {
 		return err
 	}
@@ -251,20 +252,34 @@ func (c *Client) exchangeBinding(from, to string, do func(dest) error) error {
 	if x == nil {
 		return v.noExchange(to)
 	}
-	return do(dest{exchange: x})
+	return do(from, dest{exchange: x})
 }
 
 // BindQueue binds a queue to an exchange.
 func (c *Client) BindQueue(from, to string, b exchange.Binding) error {
-	return c.queueBinding(from, to, func(d dest) error { return c.vhost.bind(from, d, b) })
+	return c.queueBinding(from, to, func(from string, q *Queue) error {
+		if err := c.unlocked(q); err != nil {
+			return err
+		}
+		return c.vhost.bind(from, dest{queue: q}, b)
+	})
 }
 
 // UnbindQueue removes such a binding. A missing one is no error, nor is a missing queue or exchange.
 func (c *Client) UnbindQueue(from, to string, b exchange.Binding) error {
-	return present(c.queueBinding(from, to, func(d dest) error { c.vhost.unbind(from, d, b); return nil }))
+	return present(c.queueBinding(from, to, func(from string, q *Queue) error {
+		if c.vhost.bound(from, q) { // what is not there may be unbound by anybody
+			if err := c.unlocked(q); err != nil {
+				return err
+			}
+		}
+		c.vhost.unbind(from, dest{queue: q}, b)
+		return nil
+	}))
 }
 
-func (c *Client) queueBinding(from, to string, do func(dest) error) error {
+func (c *Client) queueBinding(from, to string, do func(from string, q *Queue) error) error {
+	from, to = clean.Replace(from), clean.Replace(to)
 	if err := notDefault(from); err != nil {
 		return err
 	}
@@ -276,16 +291,15 @@ func (c *Client) queueBinding(from, to string, do func(dest) error) error {
 	}
 	v := c.vhost
 	v.mu.RLock()
-	_, found := v.exchanges[from]
+	source, q := v.exchanges[from], v.queues[to]
 	v.mu.RUnlock()
-	if !found {
+	if source == nil {
 		return v.noExchange(from)
 	}
-	q, err := c.queue(to)
-	if err != nil {
-		return err
+	if q == nil || isReply(to) {
+		return v.noQueue(to)
 	}
-	return do(dest{queue: q})
+	return do(from, q)
 }
 
 // unlocked refuses a queue that is another connection's own.
@@ -396,7 +410,7 @@ func (c *Client) equivalentQueue(q *Queue, spec QueueSpec) error {
 	}
 	// Classic is the type that every queue has, said or unsaid.
 	if received, said := arg(spec.Args, queueType); said && !received.Equal(classic) {
-		return inequivalentArg(queueType, what, received, true, classic, true)
+		return equivalentArg(queueType, what, spec.Args, q.spec.Args)
 	}
 	return equivalentArg(messageTTL, what, spec.Args, q.spec.Args)
 }
@@ -437,6 +451,7 @@ func (c *Client) PurgeQueue(b *Batch, name string) (int, error) {
 
 // DeleteQueue deletes a queue and returns how many messages waited in it; a missing one is no error.
 func (c *Client) DeleteQueue(b *Batch, name string, ifUnused, ifEmpty bool) (int, error) {
+	name = clean.Replace(name)
 	if err := c.mayQueue(access.Configure, name); err != nil {
 		return 0, err
 	}

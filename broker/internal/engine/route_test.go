@@ -67,6 +67,14 @@ func matches(pattern, words []string) bool {
 	return (pattern[0] == "*" || pattern[0] == words[0]) && matches(pattern[1:], words[1:])
 }
 
+// words are what the dots are between; the empty key has none.
+func words(key string) []string {
+	if key == "" {
+		return nil
+	}
+	return strings.Split(key, ".")
+}
+
 func (p *plan) matches(b planned, kind exchange.Kind, key string, red bool) bool {
 	switch kind {
 	case exchange.Direct:
@@ -74,7 +82,7 @@ func (p *plan) matches(b planned, kind exchange.Kind, key string, red bool) bool
 	case exchange.Fanout:
 		return true
 	case exchange.Topic:
-		return matches(strings.Split(b.key, "."), strings.Split(key, "."))
+		return matches(words(b.key), words(key))
 	}
 	return b.match == "all" || red // nothing to match is true of all and of none; else the header colour is asked for
 }

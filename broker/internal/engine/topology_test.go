@@ -61,7 +61,7 @@ func TestRefusalsHaveRabbitMQsWords(t *testing.T) {
 		{"declare with another type", func(g *guest) error {
 			return declared(g.DeclareQueue(QueueSpec{Name: "q", Args: []exchange.Arg{text("x-queue-type", "quorum")}}))
 		}, PreconditionFailed, "inequivalent arg 'x-queue-type' for queue 'q' in vhost '/': received the value 'quorum' of type " +
-			"'longstr' but current is the value 'classic' of type 'longstr'"},
+			"'longstr' but current is none"},
 		{"declare a reserved name", func(g *guest) error { return declared(g.DeclareQueue(QueueSpec{Name: "amq.x"})) },
 			AccessRefused, "queue name 'amq.x' contains reserved prefix 'amq.*'"},
 		{"declare a reserved exchange", func(g *guest) error {
@@ -118,8 +118,14 @@ func TestRefusalsHaveRabbitMQsWords(t *testing.T) {
 			ResourceLocked, locked},
 		{"bind another's exclusive queue", func(g *guest) error { return g.BindQueue("amq.topic", "mine", exchange.Binding{}) },
 			ResourceLocked, locked},
-		{"unbind another's exclusive queue", func(g *guest) error { return g.UnbindQueue("amq.topic", "mine", exchange.Binding{}) },
+		{"unbind another's exclusive queue", func(g *guest) error { return g.UnbindQueue("bound", "mine", exchange.Binding{}) },
 			ResourceLocked, locked},
+		{"declare with a type that was said", func(g *guest) error {
+			return declared(g.DeclareQueue(QueueSpec{Name: "typed", Args: []exchange.Arg{text("x-queue-type", "stream")}}))
+		}, PreconditionFailed, "inequivalent arg 'x-queue-type' for queue 'typed' in vhost '/': received 'stream' but current is 'classic'"},
+		{"an alternate exchange that is no name", func(g *guest) error {
+			return g.DeclareExchange(ExchangeSpec{Name: "x", Type: exchange.Fanout, Args: []exchange.Arg{integer("alternate-exchange", 1)}})
+		}, PreconditionFailed, "invalid type 'signedint' for arg 'alternate-exchange' in exchange 'x' in vhost '/'"},
 		{"an x-match of no sort", func(g *guest) error {
 			return g.BindQueue("amq.headers", "q", exchange.Binding{Args: []exchange.Arg{text("x-match", "some")}})
 		}, PreconditionFailed, "Invalid x-match field value <<\"some\">>; expected all, any, all-with-x, or any-with-x"},
@@ -147,6 +153,8 @@ func TestRefusalsHaveRabbitMQsWords(t *testing.T) {
 			other.exchange(ExchangeSpec{Name: "internal", Type: exchange.Fanout, Internal: true})
 			other.exchange(ExchangeSpec{Name: "bound", Type: exchange.Fanout})
 			other.must(other.BindQueue("bound", "q", exchange.Binding{}))
+			other.must(other.BindQueue("bound", "mine", exchange.Binding{}))
+			other.declare(QueueSpec{Name: "typed", Args: []exchange.Arg{text("x-queue-type", "classic")}})
 			g := h.user("u", all)
 			refusal(t, c.do(g), c.kind, c.text)
 		})
@@ -266,6 +274,27 @@ func TestDeclaringTwiceIsDeclaringOnce(t *testing.T) {
 	g.declare(QueueSpec{Name: "mine", Exclusive: true, Durable: true})
 }
 
+func TestLineEndsInNamesAreStrippedAsRabbitMQDoes(t *testing.T) {
+	h := newHouse(t, Config{})
+	g := h.guest()
+	g.declare(QueueSpec{Name: "q"})
+	b := exchange.Binding{Key: "k"}
+	g.must(g.BindQueue("amq.topic\n", "q\r\n", b))
+	g.must(g.BindExchange("amq.fanout\n", "amq.topic\n", b))
+	if n := len(g.VHost().Bindings()); n != 2 {
+		t.Errorf("%d bindings", n)
+	}
+	g.must(g.UnbindQueue("amq.topic\n", "q\r\n", b))
+	g.must(g.UnbindExchange("amq.fanout\n", "amq.topic\n", b))
+	if n := len(g.VHost().Bindings()); n != 0 {
+		t.Errorf("%d bindings", n)
+	}
+	g.delete("q\n")
+	if g.VHost().Queue("q") != nil {
+		t.Error("the queue is still there")
+	}
+}
+
 func TestGeneratedNamesLookAsRabbitMQs(t *testing.T) {
 	h := newHouse(t, Config{})
 	g := h.guest()
@@ -286,6 +315,7 @@ func TestWhatIsMissingIsDeletedAndUnboundWithoutComplaint(t *testing.T) {
 	h := newHouse(t, Config{})
 	g := h.guest()
 	g.declare(QueueSpec{Name: "q"})
+	h.guest().declare(QueueSpec{Name: "theirs", Exclusive: true})
 	n, err := g.DeleteQueue(g.batch, "nix", true, true)
 	if n != 0 || err != nil {
 		t.Error(n, err)
@@ -294,7 +324,7 @@ func TestWhatIsMissingIsDeletedAndUnboundWithoutComplaint(t *testing.T) {
 		g.DeleteExchange("nix", true), g.UnbindQueue("amq.topic", "q", exchange.Binding{Key: "k"}),
 		g.UnbindQueue("nix", "q", exchange.Binding{}), g.UnbindQueue("amq.topic", "nix", exchange.Binding{}),
 		g.UnbindExchange("amq.topic", "amq.fanout", exchange.Binding{}), g.UnbindExchange("nix", "amq.fanout", exchange.Binding{}),
-		g.UnbindExchange("amq.topic", "nix", exchange.Binding{}),
+		g.UnbindExchange("amq.topic", "nix", exchange.Binding{}), g.UnbindQueue("amq.topic", "theirs", exchange.Binding{}),
 	} {
 		if err != nil {
 			t.Error(err)

@@ -235,6 +235,14 @@ func (v *VHost) bind(from string, to dest, b exchange.Binding) error {
 	return nil
 }
 
+// bound reports whether a queue has any binding to the exchange.
+func (v *VHost) bound(from string, q *Queue) bool {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	x := v.exchanges[from]
+	return x != nil && q.bound[x] > 0
+}
+
 // unbind removes a binding; a missing one is no error.
 func (v *VHost) unbind(from string, to dest, b exchange.Binding) {
 	v.mu.Lock()
