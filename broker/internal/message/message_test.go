@@ -45,20 +45,24 @@ func TestRecordReadsAsItWasWritten(t *testing.T) {
 
 func TestTimeToLiveIsRefusedInRabbitMQsWords(t *testing.T) {
 	for text, reason := range map[string]string{
-		"":                     "no_integer",
-		"soon":                 "no_integer",
-		"-":                    "no_integer",
-		"10s":                  `{leftover_string,"s"}`,
-		"-1":                   "{value_negative,-1}",
-		"3153600000001":        "{value_too_large,3153600000001}",
-		"99999999999999999999": "{value_too_large,99999999999999999999}",
+		"":                      "no_integer",
+		"soon":                  "no_integer",
+		"-":                     "no_integer",
+		" 5":                    "no_integer",
+		"5 ":                    `{leftover_string," "}`,
+		"1.5":                   `{leftover_string,".5"}`,
+		"-1s":                   `{leftover_string,"s"}`,
+		"-1":                    "{value_negative,-1}",
+		"-99999999999999999999": "{value_negative,-99999999999999999999}",
+		"315360000001":          "{value_too_large,315360000001}",
+		"99999999999999999999":  "{value_too_large,99999999999999999999}",
 	} {
 		want := "invalid expiration '" + text + "': " + reason
 		if _, err := ParseTTL(text); err == nil || err.Error() != want {
 			t.Errorf("%q: got %v, want %s", text, err, want)
 		}
 	}
-	for text, want := range map[string]int64{"0": 0, "60000": 60000, "3153600000000": MaxTTL} {
+	for text, want := range map[string]int64{"0": 0, "-0": 0, "+5": 5, "007": 7, "60000": 60000, "315360000000": MaxTTL} {
 		if got, err := ParseTTL(text); err != nil || got != want {
 			t.Errorf("%q: got %d, %v", text, got, err)
 		}

@@ -8,8 +8,8 @@ import (
 	"github.com/warrenmq/warren/broker/internal/wire/amqp091"
 )
 
-// MaxTTL is the longest time to live, a hundred years in milliseconds, as RabbitMQ has it.
-const MaxTTL = 100 * 365 * 24 * 60 * 60 * 1000
+// MaxTTL is the longest time to live, ten years in milliseconds, as RabbitMQ has it.
+const MaxTTL = 10 * 365 * 24 * 60 * 60 * 1000
 
 // TTLError says why a text is no time to live.
 type TTLError struct {
@@ -23,19 +23,23 @@ func (e *TTLError) Error() string {
 
 // ParseTTL reads a time to live: milliseconds in decimal, as the property expiration has it. The error is a *TTLError.
 func ParseTTL(text string) (ms int64, err error) {
-	digits := len(text) - len(strings.TrimLeft(strings.TrimPrefix(text, "-"), "0123456789"))
-	number, rest := text[:digits], text[digits:]
+	sign := 0
+	if text != "" && strings.ContainsAny(text[:1], "+-") {
+		sign = 1
+	}
+	rest := strings.TrimLeft(text[sign:], "0123456789")
+	number := text[:len(text)-len(rest)]
 	ms, overflow := strconv.ParseInt(number, 10, 64)
 	reason := ""
 	switch {
-	case number == "" || number == "-":
+	case len(number) == sign:
 		reason = "no_integer"
 	case rest != "":
 		reason = fmt.Sprintf("{leftover_string,%q}", rest)
-	case strings.HasPrefix(number, "-"):
-		reason = "{value_negative," + number + "}"
+	case ms < 0:
+		reason = "{value_negative,-" + strings.TrimLeft(number, "-0") + "}"
 	case overflow != nil || ms > MaxTTL:
-		reason = "{value_too_large," + number + "}"
+		reason = "{value_too_large," + strings.TrimLeft(number, "+0") + "}"
 	default:
 		return ms, nil
 	}

@@ -36,14 +36,14 @@
 // # Bounds
 //
 // A frame is at most what was negotiated (128 KiB), a body 16 MiB (406 above), the unfinished bodies and open transactions
-// of one connection 128 MiB together (506 above), what waits of a held publisher 1 MiB; there are at most 2047 channels. Before connection.tune-ok a frame is at
-// most 8 KiB, and all of the handshake takes at most 10 seconds.
+// of one connection 128 MiB together (506 above), what waits of a held publisher 1 MiB; there are at most 2047 channels.
+// Before connection.tune-ok a frame is at most 8 KiB, and all of the handshake takes at most 10 seconds.
 //
 // # What is refused, and what is not done
 //
 // immediate, prefetch-size, recover without requeue and channel.flow off are refused with 540 NOT_IMPLEMENTED, as RabbitMQ
-// does; the consumer arguments x-priority, x-consumer-timeout and x-stream-offset with 406. A message's expiration is checked and
-// travels with it, but does not end its wait yet; CC and BCC are headers like any other.
+// does; the consumer arguments x-priority, x-consumer-timeout and x-stream-offset with 406. CC and BCC are headers like any
+// other: they lead nowhere yet.
 //
 // Three answers differ from RabbitMQ's on purpose: properties that do not decode are 501 FRAME_ERROR with the octets (there
 // 541 INTERNAL_ERROR without a word), an unknown method is 503 COMMAND_INVALID (there the connection breaks), and a
