@@ -126,7 +126,9 @@ func (s *socket) accept(life context.Context, ep *address, l net.Listener) {
 				return
 			}
 			log.Debug("peer accepted", "type", string(peer.Type))
-			err = s.serve(context.Background(), nil, nc, peer, left)
+			p := newPipe(s, false)
+			p.via = ep
+			err = s.serve(context.Background(), p, nc, peer, left)
 			s.logEnd(log, "connection ended", err)
 		}()
 	}
@@ -294,19 +296,26 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// Unlisten stops accepting connections on an endpoint: one that Listen
-// returned or was given. Connections that it accepted go on. It fails with an
-// [EndpointError].
+// Unlisten ends what Listen of this endpoint began: one that Listen returned
+// or was given. As with libzmq, connections that were accepted there end too,
+// except within the process. Messages that are queued for their peers are
+// still sent, for as long as Options.Linger allows; that goes on after
+// Unlisten returns. It fails with an [EndpointError].
 func (s *socket) Unlisten(endpoint string) error {
-	ep, err := s.removeEndpoint("unlisten", endpoint, false)
+	ep, pipes, err := s.removeEndpoint("unlisten", endpoint, false)
 	if err != nil {
 		return err
 	}
 	if ep.addr.Scheme == transport.Inproc {
 		s.opts.Inproc.unlisten(s, ep.addr.Addr)
-	} else {
-		ep.cancel()
+		return nil
 	}
+	ep.cancel()
+	go s.retire(pipes, func() {
+		for _, p := range pipes {
+			p.hangUp("no longer listened for")
+		}
+	})
 	return nil
 }
 
@@ -314,7 +323,7 @@ func (s *socket) Unlisten(endpoint string) error {
 // for the peer are still sent, for as long as Options.Linger allows; that
 // goes on after Disconnect returns. It fails with an [EndpointError].
 func (s *socket) Disconnect(endpoint string) error {
-	ep, err := s.removeEndpoint("disconnect", endpoint, true)
+	ep, pipes, err := s.removeEndpoint("disconnect", endpoint, true)
 	if err != nil {
 		return err
 	}
@@ -323,39 +332,50 @@ func (s *socket) Disconnect(endpoint string) error {
 		ep.pipe.hangUp("disconnected")
 		return nil
 	}
-	go func() {
-		defer s.running.Done()
-		linger, cancel := context.WithTimeout(context.Background(), s.opts.Linger)
-		defer cancel()
-		awaitFlushed(linger, []*pipe{ep.pipe})
-		ep.cancel()
-		s.mu.Lock()
-		delete(s.pipes, ep.pipe)
-		s.mu.Unlock()
-	}()
+	go s.retire(pipes, ep.cancel)
 	return nil
 }
 
-// removeEndpoint takes an endpoint off the socket's list.
-func (s *socket) removeEndpoint(op, name string, dialed bool) (*address, error) {
+// retire ends connections, by calling end, once what is queued for them is
+// written. It is one of s.running.
+func (s *socket) retire(pipes []*pipe, end func()) {
+	defer s.running.Done()
+	linger, cancel := context.WithTimeout(context.Background(), s.opts.Linger)
+	defer cancel()
+	awaitFlushed(linger, pipes)
+	end()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range pipes {
+		delete(s.pipes, p)
+	}
+}
+
+// removeEndpoint takes an endpoint off the socket's list, and its pipes from
+// the core. Unless they are inproc's, the caller owes a call of retire.
+func (s *socket) removeEndpoint(op, name string, dialed bool) (*address, []*pipe, error) {
 	s.mu.Lock()
 	defer s.unlock()
 	if s.closed {
-		return nil, ErrClosed
+		return nil, nil, ErrClosed
 	}
 	i := slices.IndexFunc(s.endpoints, func(e *address) bool { return (e.pipe != nil) == dialed && e.is(name) })
 	if i < 0 {
-		return nil, &EndpointError{op, name, ErrEndpointUnknown}
+		return nil, nil, &EndpointError{op, name, ErrEndpointUnknown}
 	}
 	ep := s.endpoints[i]
 	s.endpoints = slices.Delete(s.endpoints, i, i+1)
-	if dialed {
-		s.core.Detach(&ep.pipe.Pipe)
-		s.receivers.wakeAll()
-		s.senders.wakeAll()
-		if ep.addr.Scheme != transport.Inproc {
-			s.running.Add(1) // for what Disconnect leaves to be flushed
+	var pipes []*pipe
+	for p := range s.pipes {
+		if p == ep.pipe || p.via == ep {
+			pipes = append(pipes, p)
+			s.core.Detach(&p.Pipe)
 		}
 	}
-	return ep, nil
+	s.receivers.wakeAll()
+	s.senders.wakeAll()
+	if ep.addr.Scheme != transport.Inproc {
+		s.running.Add(1)
+	}
+	return ep, pipes, nil
 }

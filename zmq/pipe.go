@@ -20,6 +20,7 @@ type pipe struct {
 	in     *queue
 	out    *queue
 	dialed bool
+	via    *address      // that it was accepted on, nil if dialed or inproc
 	room   chan struct{} // wakes a connection that waits for room in in
 
 	conn *conn // nil while not connected; owned by s.mu

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/warrenmq/warren/zmq/internal/zmtp"
@@ -67,21 +68,18 @@ func misfit(err error) bool {
 }
 
 // serve runs a connection whose handshake is done until it ends, and says
-// why it ended. p is the pipe of the endpoint that was dialed, nil for a
-// connection that was accepted.
+// why it ended. p is the pipe of the endpoint that was dialed, or a new one for
+// a connection that was accepted.
 func (s *socket) serve(ctx context.Context, p *pipe, nc net.Conn, peer zmtp.Peer, left []byte) error {
-	if p == nil {
-		p = newPipe(s, false)
-	}
 	c := newConn(p, nc, peer.Minor)
 	c.beat.c = c
 	defer context.AfterFunc(ctx, func() { c.fail(ErrClosed) })()
 
 	s.mu.Lock()
 	if !p.dialed {
-		if s.closed {
+		if s.closed || !slices.Contains(s.endpoints, p.via) {
 			s.mu.Unlock()
-			return ErrClosed
+			return ErrClosed // while the handshake went on
 		}
 		if !s.core.Attach(&p.Pipe) {
 			s.mu.Unlock()

@@ -754,6 +754,37 @@ func TestDisconnectSendsWhatIsQueuedAndNoMore(t *testing.T) {
 	})
 }
 
+func TestUnlistenSendsWhatIsQueuedAndEndsItsConnectionsOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := &memory{buffer: 128}
+		router := on(t, n, NewRouter(nil))
+		listen(t, router, home)
+		listen(t, router, "tcp://other:1")
+		a := on(t, n, NewDealer(&Options{RoutingID: []byte("a")}))
+		b := on(t, n, NewDealer(&Options{RoutingID: []byte("b")}))
+		dial(t, a, home)
+		dial(t, b, "tcp://other:1")
+		send(t, a, "1")
+		recv(t, router, "a|1")
+		send(t, b, "2")
+		recv(t, router, "b|2")
+		for _, i := range numbers(0, 50) {
+			send(t, router, "a|"+i)
+		}
+		must(t, router.Unlisten(home))
+		recv(t, a, numbers(0, 50)...)
+		time.Sleep(time.Second)
+		send(t, a, "nobody listens")
+		if m, err := router.Recv(within(t, time.Second)); err == nil {
+			t.Errorf("received %q", m)
+		}
+		send(t, router, "b|still here")
+		recv(t, b, "still here")
+		listen(t, router, home)
+		recv(t, router, "a|nobody listens")
+	})
+}
+
 func TestManyPeersEachWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := &memory{}

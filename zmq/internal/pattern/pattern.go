@@ -135,7 +135,7 @@ type In struct {
 	Frames  [][]byte
 	Head    [][]byte // the envelope that a REP took off
 	From    *Pipe
-	Command bool // Frames[0] is the body of a SUBSCRIBE or CANCEL
+	Command bool   // Frames[0] is the body of a SUBSCRIBE or CANCEL
 	Lease   *Lease // set if the frames' memory can be taken over
 
 	Prepended bool // Frames[0] was put there by Prepend
