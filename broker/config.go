@@ -20,7 +20,7 @@ type Config struct {
 	// Listen holds the URLs that Run listens on; see the package documentation. Nil is none. DefaultListen returns the
 	// standard ones.
 	Listen []string
-	// VHosts are the names of the virtual hosts. Nil is one, named "/".
+	// VHosts are the names of the virtual hosts. None is one, named "/".
 	VHosts []string
 	// Users are who may log in. Nil is the user guest with password guest, who may do everything, from this machine only.
 	Users []User
@@ -130,7 +130,7 @@ func (c *Config) checkVHosts() error {
 }
 
 func (c *Config) vhosts() []string {
-	if c.VHosts == nil {
+	if len(c.VHosts) == 0 {
 		return []string{"/"}
 	}
 	return c.VHosts

@@ -35,7 +35,7 @@ func (SystemClock) AfterFunc(d time.Duration, f func()) func() bool { return tim
 type Config struct {
 	// Users are who may log in. Required.
 	Users *access.Users
-	// VHosts to begin with. Nil is one, named "/".
+	// VHosts to begin with. None is one, named "/".
 	VHosts []string
 	// MemoryLimit is how many bytes of messages may lie in queues before publishers are held. 0 is no limit.
 	MemoryLimit int64
@@ -96,7 +96,7 @@ func New(c Config) *Broker {
 	if b.random == nil {
 		b.random = rand.Reader
 	}
-	if c.VHosts == nil {
+	if len(c.VHosts) == 0 {
 		c.VHosts = []string{"/"}
 	}
 	for _, name := range c.VHosts {

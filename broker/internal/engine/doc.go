@@ -11,7 +11,7 @@
 // # Batches
 //
 // Every call that can move messages takes a [Batch]: the bundle of what one goroutine does between two waits, usually one
-// read of a socket. The batch remembers which sinks were written to, and [Batch.End] flushes each once. It also carries
+// read of a socket. The batch remembers which sinks were written to, and [Batch.End] flushes them. It also carries
 // the counters of its work, and the effects that must run with no lock held.
 //
 // # Locks

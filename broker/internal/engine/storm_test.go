@@ -160,7 +160,7 @@ func TestStormLeavesNothingBehind(t *testing.T) {
 		}
 	}
 	c := h.Counters()
-	if c.Published == 0 || c.Delivered == 0 || c.Settled == 0 || c.Requeued == 0 || c.Redelivered == 0 {
+	if c.Published == 0 || c.Delivered == 0 || c.Settled == 0 || c.Requeued == 0 || c.Redelivered == 0 || c.Expired == 0 {
 		t.Errorf("not much of a storm: %+v", c)
 	}
 }
@@ -170,7 +170,7 @@ func storm(t *testing.T, h *house, random *rand.Rand, rounds int) {
 	var g *guest
 	var sinks []*reader
 	var taps []*Consumer
-	names := []string{"a", "b", "c", "mine"}
+	names := []string{"a", "b", "c", "mine", "short"}
 	kinds := []exchange.Kind{exchange.Fanout, exchange.Topic, exchange.Direct}
 	name := func() string { return names[random.IntN(len(names))] }
 	x := func() string { return fmt.Sprint("x", random.IntN(3)) }
@@ -214,7 +214,11 @@ func storm(t *testing.T, h *house, random *rand.Rand, rounds int) {
 		switch n := random.IntN(100); {
 		case n < 10:
 			target := name()
-			_, _ = g.DeclareQueue(QueueSpec{Name: target, Exclusive: target == "mine", AutoDelete: target == "c"})
+			spec := QueueSpec{Name: target, Exclusive: target == "mine", AutoDelete: target == "c"}
+			if target == "short" {
+				spec.Args = []exchange.Arg{integer(messageTTL, 1)}
+			}
+			_, _ = g.DeclareQueue(spec)
 		case n < 12:
 			_, _ = g.DeleteQueue(g.batch, name(), random.IntN(2) == 0, random.IntN(2) == 0)
 		case n < 16:

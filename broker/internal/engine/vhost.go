@@ -71,12 +71,6 @@ func newVHost(b *Broker, name string) *VHost {
 // Name returns the vhost's name.
 func (v *VHost) Name() string { return v.name }
 
-// Broker returns the broker that the vhost is in.
-func (v *VHost) Broker() *Broker { return v.broker }
-
-// Spec returns what the exchange was declared with.
-func (x *Exchange) Spec() ExchangeSpec { return x.spec }
-
 // Queue returns the queue with that name, which may be a direct reply-to address, or nil.
 func (v *VHost) Queue(name string) *Queue {
 	v.mu.RLock()
