@@ -135,6 +135,7 @@ func (p *pipe) join(s *socket) bool {
 	other := &pipe{s: s, in: p.out, out: p.in, peer: p}
 	other.Queues = other
 	other.Peer = client.announced()
+	other.out.notes = other.Peer.Notes
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
@@ -159,6 +160,7 @@ func (p *pipe) join(s *socket) bool {
 		return true
 	}
 	p.Peer = s.announced()
+	p.out.notes = p.Peer.Notes
 	p.peer = other
 	client.core.Connected(&p.Pipe)
 	client.core.Readable(&p.Pipe)
@@ -175,7 +177,7 @@ func (p *pipe) join(s *socket) bool {
 
 // announced is what a handshake would tell about the socket.
 func (s *socket) announced() zmtp.Peer {
-	peer := zmtp.Peer{Type: s.typ, Minor: zmtp.Minor}
+	peer := zmtp.Peer{Type: s.typ, Minor: zmtp.Minor, Notes: s.opts.Notes}
 	if s.typ.HasIdentity() {
 		peer.Identity = s.opts.RoutingID
 	}

@@ -34,6 +34,7 @@ type segment struct {
 type queue struct {
 	pool          *pool
 	subscriptions bool // pop returns SUBSCRIBE and CANCEL commands
+	notes         bool // the peer takes notes on messages; owned by the socket's lock
 
 	mu       sync.Mutex
 	segments []segment       // from head on; owned by mu
@@ -85,16 +86,20 @@ func (q *queue) push(out *pattern.Out) (ok, wake bool) {
 // append adds a message behind the others. Called with mu held.
 func (q *queue) append(out *pattern.Out) {
 	size := out.Size()
+	noted := q.notes && len(out.Note) > 0
+	if noted {
+		size += out.NoteSize()
+	}
 	q.count++
 	q.bytes += size
-	if out.Share && size >= shareSize {
+	if out.Share && size >= shareSize && !noted {
 		q.add(segment{buf: out.Encoded(), messages: 1})
 		return
 	}
 	if n := len(q.segments); n > q.head {
 		last := &q.segments[n-1]
 		if last.open && cap(last.buf)-len(last.buf) >= size {
-			last.buf = out.AppendTo(last.buf)
+			last.buf = encode(last.buf, out, noted)
 			last.messages++
 			return
 		}
@@ -104,9 +109,17 @@ func (q *queue) append(out *pattern.Out) {
 	if q.busy {
 		room = max(size, largeBuffer)
 	}
-	buf := out.AppendTo(q.pool.get(room))
+	buf := encode(q.pool.get(room), out, noted)
 	large := cap(buf) > largeBuffer
 	q.add(segment{buf: buf, messages: 1, base: buf, open: !large, alone: large})
+}
+
+// encode appends a message to dst, with its note in front if the peer takes it.
+func encode(dst []byte, out *pattern.Out, noted bool) []byte {
+	if noted {
+		dst = out.AppendNote(dst)
+	}
+	return out.AppendTo(dst)
 }
 
 // add puts s behind the other segments. Called with mu held.
@@ -177,6 +190,7 @@ func (q *queue) pop(in *pattern.In) (ok, wake bool) {
 				q.popped++
 				in.Fill(t.Frames)
 				in.Command = t.Command
+				in.Note = t.Note
 				if q.current.alone {
 					in.Lease = &q.lease
 				}

@@ -24,6 +24,7 @@ func (s *socket) handshake(nc net.Conn) (peer zmtp.Peer, left []byte, err error)
 		defer nc.SetDeadline(time.Time{})
 	}
 	h := zmtp.NewHandshake(s.typ, s.opts.RoutingID)
+	h.Notes = s.opts.Notes
 	if _, err := nc.Write(h.Start(nil)); err != nil {
 		return peer, nil, err
 	}
@@ -88,6 +89,7 @@ func (s *socket) serve(ctx context.Context, p *pipe, nc net.Conn, peer zmtp.Peer
 		s.pipes[p] = struct{}{}
 	}
 	p.Peer = peer
+	p.out.notes = peer.Notes
 	p.conn = c
 	p.out.mu.Lock()
 	p.out.writer = c

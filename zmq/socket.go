@@ -143,6 +143,11 @@ func (n nudge) do(alone bool) {
 
 // send waits until the core takes m.
 func (s *socket) send(ctx context.Context, m Message) error {
+	return s.sendNote(ctx, nil, m)
+}
+
+// sendNote is send with a note on m for peers that take notes.
+func (s *socket) sendNote(ctx context.Context, note []byte, m Message) error {
 	if len(m) == 0 {
 		return ErrNoFrames
 	}
@@ -156,6 +161,7 @@ func (s *socket) send(ctx context.Context, m Message) error {
 			return ErrClosed
 		}
 		s.out.Set(m)
+		s.out.Note = note
 		err := s.core.Send(&s.out)
 		s.out.Set(nil)
 		if err == nil {
@@ -187,6 +193,18 @@ func (s *socket) recvInto(ctx context.Context, m *Message) error {
 	if err := s.await(ctx); err != nil {
 		return err
 	}
+	copyInto(m, s.in.Frames)
+	s.received()
+	return nil
+}
+
+// recvNote is recvInto with the peer's note on the message, which is copied
+// into the memory of note; without one it becomes empty.
+func (s *socket) recvNote(ctx context.Context, note *[]byte, m *Message) error {
+	if err := s.await(ctx); err != nil {
+		return err
+	}
+	*note = append((*note)[:0], s.in.Note...)
 	copyInto(m, s.in.Frames)
 	s.received()
 	return nil

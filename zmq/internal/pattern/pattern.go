@@ -95,6 +95,7 @@ type Out struct {
 	Head [][]byte
 	Body [][]byte
 	To   *Pipe // the peer that a reply goes to
+	Note []byte // goes in front of the message to peers that take notes
 
 	// Share says that the message is pushed into many pipes, so that it is
 	// worth encoding once.
@@ -121,6 +122,12 @@ func (out *Out) AppendTo(dst []byte) []byte {
 	return zmtp.AppendMessage(dst, out.Head, out.Body)
 }
 
+// NoteSize returns the bytes that AppendNote appends.
+func (out *Out) NoteSize() int { return zmtp.NoteSize(len(out.Note)) }
+
+// AppendNote appends the note as it goes in front of the encoded message.
+func (out *Out) AppendNote(dst []byte) []byte { return zmtp.AppendNote(dst, out.Note) }
+
 // Encoded returns the encoded message. It is built once and must not change.
 func (out *Out) Encoded() []byte {
 	if out.encoded == nil {
@@ -136,6 +143,7 @@ type In struct {
 	Head    [][]byte // the envelope that a REP took off
 	From    *Pipe
 	Command bool   // Frames[0] is the body of a SUBSCRIBE or CANCEL
+	Note    []byte // the peer's note on the message, borrowed like Frames
 	Lease   *Lease // set if the frames' memory can be taken over
 
 	Prepended bool // Frames[0] was put there by Prepend
@@ -157,6 +165,7 @@ func (in *In) Fill(frames [][]byte) {
 	in.room = frames
 	in.Frames = frames[1:]
 	in.Head, in.From = nil, nil
+	in.Note = nil
 	in.Command, in.Lease, in.Prepended = false, nil, false
 }
 
@@ -171,7 +180,7 @@ func (in *In) Prepend(frame []byte) {
 // Forget drops the references to the message's memory.
 func (in *In) Forget() {
 	clear(in.room)
-	in.Frames, in.Head, in.From, in.Lease = nil, nil, nil, nil
+	in.Frames, in.Head, in.From, in.Note, in.Lease = nil, nil, nil, nil, nil
 }
 
 // A Lease is the memory of one message that nobody else uses. Who wants to

@@ -17,6 +17,7 @@ const (
 	cmdCancel    = "\x06CANCEL"
 	cmdPing      = "\x04PING"
 	cmdPong      = "\x04PONG"
+	cmdNote      = "\x04NOTE"
 )
 
 // ErrCommand is the error for a command that its grammar does not allow.
@@ -61,6 +62,17 @@ func isSubscription(body []byte) bool {
 	_, _, ok := ParseSubscription(body)
 	return ok
 }
+
+// AppendNote appends a note on the message behind it: bytes beside the
+// message's frames, for peers that have said in READY that they know notes. It
+// is this package's own command; RFC 37 has peers ignore those they don't know.
+func AppendNote(dst, note []byte) []byte { return appendCommand(dst, cmdNote, note) }
+
+// NoteSize returns how many bytes AppendNote appends for a note of n bytes.
+func NoteSize(n int) int { return FrameSize(len(cmdNote) + n) }
+
+// parseNote reads the body of a NOTE command.
+func parseNote(body []byte) (note []byte, ok bool) { return bytes.CutPrefix(body, []byte(cmdNote)) }
 
 // AppendPing appends a PING with a time to live in tenths of a second, which
 // asks the peer to give the connection up when nothing comes for so long.

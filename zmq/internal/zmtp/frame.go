@@ -101,6 +101,7 @@ func header(b []byte) (flags byte, size uint64, n int) {
 type Taken struct {
 	Frames  [][]byte // of one message; or the body of one command
 	Command bool
+	Note    []byte // of the message, from a NOTE command in front of it
 	Size    int // bytes that the message or command took
 }
 
@@ -112,6 +113,7 @@ type Taken struct {
 func Take(b []byte, dst [][]byte, subscriptions bool) Taken {
 	pos := 0
 	start := len(dst)
+	var note []byte
 	for pos < len(b) {
 		flags, size, n := header(b[pos:])
 		body := b[pos+n : pos+n+int(size) : pos+n+int(size)]
@@ -120,11 +122,14 @@ func Take(b []byte, dst [][]byte, subscriptions bool) Taken {
 			if subscriptions && len(dst) == start && isSubscription(body) {
 				return Taken{Frames: append(dst, body), Command: true, Size: pos}
 			}
+			if n, ok := parseNote(body); ok {
+				note = n
+			}
 			continue
 		}
 		dst = append(dst, body)
 		if flags&flagMore == 0 {
-			return Taken{Frames: dst, Size: pos}
+			return Taken{Frames: dst, Note: note, Size: pos}
 		}
 	}
 	return Taken{Frames: dst[:start]}
@@ -207,7 +212,8 @@ func (d *Decoder) Scan(b []byte, max int) (command []byte, err error) {
 		body := b[d.pos+n : next]
 		d.pos = next
 		if flags&flagCommand != 0 {
-			if d.more {
+			_, note := parseNote(body)
+			if d.more || note {
 				d.cost = cost // it is kept until the message ends
 				return body, nil
 			}

@@ -30,6 +30,7 @@ type Peer struct {
 	Type     SocketType
 	Identity []byte // its routing id, empty when it gave none
 	Minor    byte   // 0 for a peer of ZMTP 3.0
+	Notes    bool   // it takes notes on messages
 	Metadata Metadata
 }
 
@@ -41,6 +42,10 @@ type Peer struct {
 // A libzmq peer sends its greeting in pieces, each after a piece of ours; so
 // ours goes out whole before anything came in.
 type Handshake struct {
+	// Notes says to the peer that notes on messages are welcome. It is set
+	// before Feed.
+	Notes bool
+
 	local    SocketType
 	identity []byte
 	state    handshakeState
@@ -111,6 +116,9 @@ func (h *Handshake) greeting(in, dst []byte) (int, []byte, error) {
 	if h.local.HasIdentity() {
 		m = append(m, Property{propIdentity, h.identity})
 	}
+	if h.Notes {
+		m = append(m, Property{propNotes, []byte("1")})
+	}
 	return n, appendCommand(dst, cmdReady, AppendMetadata(nil, m)), nil
 }
 
@@ -154,7 +162,8 @@ func (h *Handshake) ready(in, dst []byte) (int, []byte, error) {
 	if len(identity) > MaxIdentity {
 		return end, dst, fmt.Errorf("%w: a routing id of %d bytes", ErrHandshake, len(identity))
 	}
-	h.peer = Peer{Type: SocketType(typ), Identity: identity, Minor: h.minor, Metadata: meta}
+	_, notes := meta.Get(propNotes)
+	h.peer = Peer{Type: SocketType(typ), Identity: identity, Minor: h.minor, Notes: notes, Metadata: meta}
 	if !h.local.Accepts(h.peer.Type) {
 		// RFC 37 asks for an ERROR here; libzmq hangs up without one.
 		err := fmt.Errorf("%w: %s can't talk to %.32q", ErrIncompatible, h.local, typ)

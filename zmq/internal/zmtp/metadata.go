@@ -19,6 +19,7 @@ type Metadata []Property
 const (
 	propSocketType = "Socket-Type"
 	propIdentity   = "Identity"
+	propNotes      = "X-Notes" // RFC 37 leaves names with X- to applications
 )
 
 // Get returns the value of the first property of this name; names are
