@@ -51,6 +51,9 @@ type Listener struct {
 	Hint     string // one line on how to try it
 }
 
+// wsaAddrInUse is how Windows says that an address is taken; other systems have no such number.
+const wsaAddrInUse = syscall.Errno(10048)
+
 // ListenError is returned by Run when a listener cannot be opened.
 type ListenError struct {
 	URL string
@@ -59,7 +62,7 @@ type ListenError struct {
 
 func (e *ListenError) Error() string {
 	switch {
-	case errors.Is(e.Err, syscall.EADDRINUSE):
+	case errors.Is(e.Err, syscall.EADDRINUSE), errors.Is(e.Err, wsaAddrInUse):
 		return fmt.Sprintf("cannot listen on %s: another program has this address; stop it or choose another address", e.URL)
 	case errors.Is(e.Err, os.ErrPermission):
 		return fmt.Sprintf("cannot listen on %s: this user may not; choose a port above 1023 or a folder that is writable", e.URL)
@@ -140,9 +143,13 @@ func cause(err error) error {
 
 // Run opens the listeners of Config.Listen and serves them until ctx ends; then it lets the clients go, for at most
 // Config.DrainTimeout, and closes the broker. It returns nil after that, and when Shutdown or Close has ended the broker
-// meanwhile; a *ListenError when a listener cannot be opened; or what made a listener fail. A broker runs once.
+// meanwhile; ErrClosed when they did before the listeners were open; a *ListenError when a listener cannot be opened; or
+// what made a listener fail. A broker runs once.
 func (b *Broker) Run(ctx context.Context) error {
 	if err := b.open(ctx); err != nil {
+		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+			return nil // it was told to end before it had begun
+		}
 		return err
 	}
 	serving, stop := context.WithCancel(ctx)

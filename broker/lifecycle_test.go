@@ -68,6 +68,18 @@ func TestRunServesUntilItsContextEnds(t *testing.T) {
 	}
 }
 
+func TestRunWithAContextThatHasEndedEndsTheBroker(t *testing.T) {
+	b, _ := open(t, broker.Config{Listen: []string{"amqp://127.0.0.1:0"}})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := b.Run(ctx); err != nil {
+		t.Error(err)
+	}
+	if err := b.Run(t.Context()); !errors.Is(err, broker.ErrClosed) {
+		t.Error(err)
+	}
+}
+
 func TestRunReturnsWhenSomebodyElseEndsTheBroker(t *testing.T) {
 	for name, end := range map[string]func(*broker.Broker) error{
 		"Close":    (*broker.Broker).Close,
