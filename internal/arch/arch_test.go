@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"golang.org/x/tools/txtar"
@@ -18,8 +19,11 @@ import (
 // root of the module, seen from the folder that tests run in.
 const moduleRoot = "../.."
 
+// std is read once for all tests: it is most of their time.
+var std = sync.OnceValue(standardLibrary)
+
 func TestTheHouseStandsByItsPlan(t *testing.T) {
-	found, err := Check(os.DirFS(moduleRoot), Warren)
+	found, err := check(os.DirFS(moduleRoot), Warren, std())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +103,7 @@ func TestEveryPlantedViolationIsReportedAndNothingElse(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := Check(house, Warren)
+			got, err := check(house, Warren, std())
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -6,6 +6,7 @@ import (
 	"go/ast"
 	"go/format"
 	"go/token"
+	"go/types"
 	"io/fs"
 	"slices"
 	"strings"
@@ -25,11 +26,16 @@ func (v Violation) String() string {
 // Check holds the module whose root is fsys against the plan and gives the violations in the order of files and lines.
 // The error says that the source could not be read or parsed.
 func Check(fsys fs.FS, p Plan) ([]Violation, error) {
+	return check(fsys, p, standardLibrary())
+}
+
+// check is Check with an importer of the standard library, which remembers what it has read.
+func check(fsys fs.FS, p Plan, std types.Importer) ([]Violation, error) {
 	t, err := read(fsys)
 	if err != nil {
 		return nil, err
 	}
-	c := &checker{plan: p, tree: t, types: newTypeChecker(p, t)}
+	c := &checker{plan: p, tree: t, types: newTypeChecker(p, t, std)}
 	for _, d := range t.folders {
 		c.folder(d)
 	}

@@ -27,11 +27,16 @@ type checked struct {
 	info *types.Info
 }
 
-func newTypeChecker(p Plan, t *tree) *typeChecker {
+// standardLibrary returns an importer that reads the standard library's source.
+func standardLibrary() types.Importer {
+	return importer.ForCompiler(token.NewFileSet(), "source", nil)
+}
+
+func newTypeChecker(p Plan, t *tree, std types.Importer) *typeChecker {
 	return &typeChecker{
 		plan:   p,
 		tree:   t,
-		std:    importer.ForCompiler(t.fset, "source", nil),
+		std:    std,
 		full:   make(map[string]*checked),
 		hollow: make(map[string]*types.Package),
 	}
