@@ -282,7 +282,7 @@ func TestSocketsRefuseABusyPortInOneLine(t *testing.T) {
 // that never reads or by one that never speaks.
 func TestSockets200ClientsAtOnce(t *testing.T) {
 	addr := lab.Addr(t)
-	echoServe(t, "--idle", "2s", "tcp://"+addr)
+	echoServe(t, "--idle", "5s", "tcp://"+addr)
 	nc := lab.NeedCommand(t, "nc")
 	lab.Start(t, nc, hostPort(addr)...)
 
