@@ -92,6 +92,11 @@ type Options struct {
 	// Zero means false.
 	ReqCorrelate bool
 
+	// Notes lets messages carry a note, bytes beside their frames, to and from
+	// peers that have this option as well: see SendNote and RecvNote. Other
+	// peers never see a note. Zero means that notes are not received.
+	Notes bool
+
 	// Logger is told about connections: what came, what went and why, at
 	// levels Debug and Warn. Nil means that nothing is logged.
 	Logger *slog.Logger

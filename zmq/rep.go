@@ -28,6 +28,8 @@ func NewRep(o *Options) *Rep {
 type Request struct {
 	// Message is the request without its envelope. It belongs to the receiver.
 	Message Message
+	// Note is the note on the request, nil without one; see [Options].
+	Note []byte
 
 	s        *socket
 	from     *pattern.Pipe
@@ -48,6 +50,7 @@ func (r *Rep) Recv(ctx context.Context) (*Request, error) {
 			q.envelope[i] = bytes.Clone(f)
 		}
 	}
+	q.Note = bytes.Clone(r.in.Note)
 	q.Message = r.arena.take(&r.in)
 	r.received()
 	return q, nil

@@ -94,7 +94,7 @@ type Pipe struct {
 type Out struct {
 	Head [][]byte
 	Body [][]byte
-	To   *Pipe // the peer that a reply goes to
+	To   *Pipe  // the peer that a reply goes to
 	Note []byte // goes in front of the message to peers that take notes
 
 	// Share says that the message is pushed into many pipes, so that it is

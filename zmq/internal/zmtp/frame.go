@@ -102,7 +102,7 @@ type Taken struct {
 	Frames  [][]byte // of one message; or the body of one command
 	Command bool
 	Note    []byte // of the message, from a NOTE command in front of it
-	Size    int // bytes that the message or command took
+	Size    int    // bytes that the message or command took
 }
 
 // Take cuts the first message off b, which must have been found whole by a

@@ -10,6 +10,7 @@ import (
 	"github.com/warrenmq/warren/broker/internal/engine"
 	"github.com/warrenmq/warren/broker/internal/exchange"
 	"github.com/warrenmq/warren/broker/internal/front"
+	"github.com/warrenmq/warren/broker/internal/message"
 	"github.com/warrenmq/warren/zmq"
 )
 
@@ -89,7 +90,7 @@ func (d *door) Open(ctx context.Context) (front.Endpoint, error) {
 func (d *door) options() *zmq.Options {
 	s := d.settings
 	return &zmq.Options{
-		SendHWM: s.hwm, RecvHWM: s.hwm, MaxMessageSize: int64(s.max),
+		SendHWM: s.hwm, RecvHWM: s.hwm, MaxMessageSize: int64(s.max), Notes: true,
 		Logger: d.env.Logger.With("protocol", s.endpoint.Scheme),
 	}
 }
@@ -221,5 +222,21 @@ func (d *door) pause(ctx context.Context, t time.Duration) bool {
 	}
 }
 
-// arrivedHops is how many borders a message has crossed that comes from a peer: the one to here.
-const arrivedHops = 1
+// hopsNote returns the note that tells another broker how many borders a message has crossed before this one; none for a
+// message that began here. room is for it to lie in.
+func hopsNote(room *[1]byte, hops uint8) []byte {
+	if hops == 0 {
+		return nil
+	}
+	room[0] = hops
+	return room[:]
+}
+
+// arrivedHops is how many borders a message has crossed that comes from a peer: those that the peer's note tells of, and
+// the one to here.
+func arrivedHops(note []byte) uint8 {
+	if len(note) != 1 {
+		return 1
+	}
+	return min(note[0], message.MaxHops) + 1
+}

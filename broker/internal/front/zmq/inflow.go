@@ -15,7 +15,7 @@ const batchWork = 4096
 
 // receiver is a socket that receives into memory that is used again.
 type receiver interface {
-	RecvInto(ctx context.Context, m *zmq.Message) error
+	RecvNote(ctx context.Context, note *[]byte, m *zmq.Message) error
 }
 
 // inflow publishes what a socket receives: one goroutine receives, the caller's publishes what has come meanwhile.
@@ -66,15 +66,16 @@ func (f *inflow) run(ctx context.Context, from receiver, read func(zmq.Message, 
 
 func (f *inflow) receive(ctx context.Context, from receiver, read func(zmq.Message, *letter) error) {
 	var m zmq.Message
+	var note []byte
 	var l letter
 	for {
-		if err := from.RecvInto(ctx, &m); err != nil {
+		if err := from.RecvNote(ctx, &note, &m); err != nil {
 			if ctx.Err() == nil && !errors.Is(err, zmq.ErrClosed) {
 				f.door.log.say("cannot receive", err)
 			}
 			return
 		}
-		l = letter{hops: arrivedHops}
+		l = letter{hops: arrivedHops(note)}
 		if err := read(m, &l); err != nil {
 			f.door.log.say("a message was dropped", err)
 			continue

@@ -50,13 +50,14 @@ func (p *pub) run(ctx context.Context) {
 	var listening sync.WaitGroup
 	listening.Go(func() { p.subscriptions(ctx) })
 	var frames [2][]byte
+	var room [1]byte
 	p.intake.each(ctx, p.attach, func(l *letter) bool {
 		if l.hops >= message.MaxHops {
 			p.door.log.say("a message was dropped", errHops)
 			return true
 		}
 		frames[0], frames[1] = l.key, l.body
-		if err := p.socket.Send(ctx, frames[:]); err != nil && ctx.Err() == nil {
+		if err := p.socket.SendNote(ctx, hopsNote(&room, l.hops), frames[:]); err != nil && ctx.Err() == nil {
 			p.door.log.say("a message was dropped", err)
 		}
 		return true

@@ -33,6 +33,7 @@ func (p *push) open() (socket, error) {
 
 func (p *push) run(ctx context.Context) {
 	var frames [1][]byte
+	var room [1]byte
 	p.intake.each(ctx, p.attach, func(l *letter) bool {
 		if l.hops >= message.MaxHops {
 			p.door.log.say("a message was dropped", errHops)
@@ -40,7 +41,7 @@ func (p *push) run(ctx context.Context) {
 			return true
 		}
 		frames[0] = l.body
-		if p.socket.Send(ctx, frames[:]) != nil {
+		if p.socket.SendNote(ctx, hopsNote(&room, l.hops), frames[:]) != nil {
 			return false // ctx has ended: the queue has it back
 		}
 		p.intake.settle(l, queue.Accept)

@@ -84,7 +84,7 @@ func (r *rep) ask(ctx context.Context, replyTo string) {
 		p := message.Properties{ReplyTo: replyTo, CorrelationID: strconv.FormatUint(id, 10)}
 		props = p.Append(props[:0])
 		n, err := r.door.client.Publish(b, &message.Message{
-			Origin: message.AMQP091, Hops: arrivedHops, Exchange: []byte(s.exchange), Key: []byte(s.key), Props: props,
+			Origin: message.AMQP091, Hops: arrivedHops(q.Note), Exchange: []byte(s.exchange), Key: []byte(s.key), Props: props,
 			Body: join(q.Message, &body),
 		})
 		if err == nil && n == 0 {

@@ -79,7 +79,8 @@ func (r *req) ask(ctx context.Context, l *letter) bool {
 	id := r.waiting.add(q)
 	var number [8]byte
 	binary.BigEndian.PutUint64(number[:], id)
-	if r.socket.Send(ctx, zmq.Message{number[:], nil, l.body}) != nil { // ctx has ended: the queue has it back
+	var room [1]byte
+	if r.socket.SendNote(ctx, hopsNote(&room, l.hops), zmq.Message{number[:], nil, l.body}) != nil { // ctx has ended: the queue has it back
 		r.waiting.remove(id)
 		return false
 	}
@@ -91,9 +92,9 @@ func (r *req) ask(ctx context.Context, l *letter) bool {
 func (r *req) answers(ctx context.Context) {
 	b := r.door.env.Engine.NewBatch()
 	var m zmq.Message
-	var body []byte
+	var note, body []byte
 	for {
-		if err := r.socket.RecvInto(ctx, &m); err != nil {
+		if err := r.socket.RecvNote(ctx, &note, &m); err != nil {
 			if ctx.Err() == nil && !errors.Is(err, zmq.ErrClosed) {
 				r.door.log.say("cannot receive", err)
 			}
@@ -109,7 +110,7 @@ func (r *req) answers(ctx context.Context) {
 		if len(q.replyTo) > 0 {
 			p := message.Properties{CorrelationID: string(q.correlation)}
 			_, err := r.door.client.Publish(b, &message.Message{
-				Origin: message.AMQP091, Hops: arrivedHops, Key: q.replyTo, Props: p.Append(nil), Body: join(m[2:], &body),
+				Origin: message.AMQP091, Hops: arrivedHops(note), Key: q.replyTo, Props: p.Append(nil), Body: join(m[2:], &body),
 			})
 			if err != nil {
 				r.door.log.say("an answer was dropped", err)

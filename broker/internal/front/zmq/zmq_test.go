@@ -652,6 +652,25 @@ func TestWhatHasCrossedTooManyBordersIsNotHandedOn(t *testing.T) {
 	}
 }
 
+func TestARingOfBrokersEndsAMessageThatGoesRound(t *testing.T) {
+	here, log := newEnv(t, engine.Config{})
+	there, _ := newEnv(t, engine.Config{})
+	out, _ := serve(t, here, "zmq+push://127.0.0.1:0?queue=ring")
+	serve(t, there, "zmq+pull://"+strings.TrimPrefix(out, "tcp://")+"?queue=ring&connect=1")
+	back, _ := serve(t, there, "zmq+push://127.0.0.1:0?queue=ring")
+	serve(t, here, "zmq+pull://"+strings.TrimPrefix(back, "tcp://")+"?queue=ring&connect=1")
+	newProgram(t, here).publish(message.Message{Key: []byte("ring"), Body: []byte("round and round")})
+	ctx := soon(t)
+	for !strings.Contains(log.String(), "there is a loop") {
+		must(t, ctx.Err())
+		runtime.Gosched()
+	}
+	// It began here with 0 borders crossed, and was here again after 2, 4, … MaxHops.
+	if n := here.Engine.Counters().Published; n > 1+message.MaxHops/2 {
+		t.Errorf("it came by %d times", n)
+	}
+}
+
 func TestTheUsersPermissionsApply(t *testing.T) {
 	users := access.New()
 	must(t, users.PutDefault("/"))
