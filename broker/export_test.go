@@ -11,3 +11,14 @@ func (b *Broker) Books() (stored, waiting int64, out int) {
 	}
 	return b.engine.Stored(), waiting, out
 }
+
+// Bound returns how many bindings an exchange of the vhost "/" has.
+func (b *Broker) Bound(exchange string) int {
+	n := 0
+	for _, x := range b.engine.VHost("/").Bindings() {
+		if x.Exchange == exchange {
+			n++
+		}
+	}
+	return n
+}
