@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -150,7 +151,7 @@ func TestWhatOneClientSaysAllOthersHearWhateverTheirProtocol(t *testing.T) {
 		if ctx.Err() != nil {
 			t.Fatalf("%d of %d are in the room", b.Bound(room), len(listeners))
 		}
-		time.Sleep(time.Millisecond)
+		runtime.Gosched()
 	}
 	for _, s := range speakers {
 		text := "from " + s.name
