@@ -4,7 +4,6 @@ import (
 	"context"
 	"net"
 	"testing"
-	"time"
 
 	"github.com/warrenmq/warren/load/amqp"
 )
@@ -29,7 +28,6 @@ func TestTheRelayDeliversEveryMessageOnAllRoutes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			o.URL = "amqp://" + l.Addr().String()
 			o.QueuePrefix = name
-			o.Drain = time.Second
 			r, err := amqp.Run(t.Context(), o)
 			if err != nil {
 				t.Fatal(err)
