@@ -435,6 +435,7 @@ func TestAPairHasOnePeer(t *testing.T) {
 		send(t, a, "to b")
 		recv(t, b, "to b")
 		must(t, b.Close())
+		synctest.Wait() // until a has seen it: what it sends to a peer that is just going is lost
 		send(t, a, "to c")
 		recv(t, c, "to c")
 	})
