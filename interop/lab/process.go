@@ -16,6 +16,12 @@ import (
 	"time"
 )
 
+// outputDelay is how long the output of a process that has ended may stay
+// open: a grandchild may have inherited it, and must not hold a test up. It is
+// not short, because every process started at the same moment holds it too
+// until it has become another program.
+const outputDelay = 10 * time.Second
+
 // Process is a peer that runs while a test talks to it. It is killed when
 // the test ends, and what it wrote to standard error is shown if the test
 // failed.
@@ -116,8 +122,7 @@ func Start(t testing.TB, command string, args ...string) *Process {
 	p.cmd.Env = append(os.Environ(), "PYTHONUNBUFFERED=1", "PYTHONDONTWRITEBYTECODE=1")
 	p.cmd.Stdout = &p.out
 	p.cmd.Stderr = &p.stderr
-	// An output inherited by a grandchild must not hold Wait up.
-	p.cmd.WaitDelay = time.Second
+	p.cmd.WaitDelay = outputDelay
 	var err error
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
@@ -281,7 +286,7 @@ func Try(stdin []byte, command string, args ...string) (Result, error) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, command, args...)
 	cmd.Env = append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1")
-	cmd.WaitDelay = time.Second
+	cmd.WaitDelay = outputDelay
 	cmd.Stdin = bytes.NewReader(stdin)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
