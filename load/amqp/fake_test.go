@@ -294,7 +294,11 @@ func (f *fakeBroker) publish(c *fakeConn, exchange, key string, content []byte, 
 	if f.onPublish != nil {
 		drop, end := f.onPublish(n)
 		if end != nil {
+			// A socket that is closed with bytes unread resets the connection,
+			// and what was sent may never be read.
 			c.send(end)
+			c.conn.(*net.TCPConn).CloseWrite()
+			io.Copy(io.Discard, c.conn)
 			return false
 		}
 		if drop {

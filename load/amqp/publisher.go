@@ -1,8 +1,10 @@
 package amqp
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"time"
@@ -48,6 +50,7 @@ type publisher struct {
 	opened   chan struct{}  // capacity 1: the window has opened
 	synced   chan struct{}  // closed by the reading goroutine: the server has come to the end
 	silent   chan struct{}  // closed by it when it returns
+	heard    error          // why it did; readable once silent is closed
 }
 
 // newPublisher encodes the messages of publisher i.
@@ -133,11 +136,40 @@ func (p *publisher) listen() error {
 			if p.run.ending.Load() && errors.Is(err, os.ErrDeadlineExceeded) {
 				return nil
 			}
+			p.heard = err
 			return err
 		}
 		select {
 		case p.opened <- struct{}{}:
 		default:
+		}
+	}
+}
+
+// reason returns why a write failed. Where the server has closed the
+// connection, it has said why before, and that is what should be reported.
+func (p *publisher) reason(err error) error {
+	const patience = time.Second
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return err // it was the run that ended the write
+	}
+	if !p.reads() {
+		select {
+		case <-p.silent:
+			return cmp.Or(p.heard, err)
+		case <-time.After(patience):
+			return err
+		}
+	}
+	p.c.nc.SetReadDeadline(time.Now().Add(patience))
+	for {
+		read := p.settle()
+		var closed *ServerError
+		if errors.As(read, &closed) {
+			return read
+		}
+		if read != nil {
+			return err
 		}
 	}
 }
@@ -268,10 +300,11 @@ func (p *publisher) send(n int) error {
 	p.left -= int64(whole)
 	p.pos = (p.pos + n) % p.count
 	p.run.published.Add(int64(whole))
-	if err != nil && p.run.stopped.Load() && errors.Is(err, os.ErrDeadlineExceeded) {
+	switch {
+	case err == nil, p.run.stopped.Load() && errors.Is(err, os.ErrDeadlineExceeded):
 		return nil
 	}
-	return err
+	return p.reason(fmt.Errorf("amqp: %w", err))
 }
 
 // settle reads once and takes note of the confirms that came.
