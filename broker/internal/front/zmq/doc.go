@@ -37,9 +37,11 @@
 //
 // # Loops
 //
-// Bridges can form a ring, in which a message would travel for ever. So each message counts the brokers' borders that it has
-// crossed (message.Hops), and what has crossed message.MaxHops is not handed on. What comes from a peer has crossed one more
-// than the peer says; a peer that says nothing, as every foreign one, counts as the message's origin.
+// Bridges can form a ring, in which a message would travel for ever. Each message counts the brokers' borders that it has
+// crossed (message.Hops), and what has crossed message.MaxHops is dropped by the next bridge, with a line in the log. Over
+// ZeroMQ the count is a note on the message (zmq.Options.Notes), which only another Warren sees; a foreign peer gets its
+// frames and nothing else, and what comes from one has crossed one border. So a ring is ended when its links are between
+// Warrens; one that leads through a foreign forwarder is the operator's to avoid.
 //
 // # Who may
 //
