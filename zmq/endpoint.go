@@ -68,11 +68,15 @@ func (s *socket) Listen(ctx context.Context, endpoint string) (bound string, err
 	s.endpoints = append(s.endpoints, ep)
 	s.running.Add(1)
 	s.mu.Unlock()
-	stop := context.AfterFunc(life, func() { _ = l.Close() })
+	closed := make(chan struct{})
+	context.AfterFunc(life, func() {
+		_ = l.Close()
+		close(closed)
+	})
 	go func() {
 		defer s.running.Done()
-		defer stop()
 		s.accept(life, ep, l)
+		<-closed // once the socket is closed its address is free
 	}()
 	return addr.String(), nil
 }
