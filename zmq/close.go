@@ -64,6 +64,7 @@ func (s *socket) Shutdown(ctx context.Context) error {
 		}
 	}
 	for _, p := range s.allPipes() {
+		p.out.close() // nobody waits for it any more
 		p.hangUp("the socket was closed")
 	}
 	s.running.Wait()

@@ -40,9 +40,8 @@ func messages(ctx context.Context, r Receiver) iter.Seq2[Message, error] {
 // An arena hands out the memory of received messages from slabs, so that a
 // small message costs a small part of an allocation. The slabs belong to the
 // garbage collector: each lives as long as a message in it does. They are
-// small, and large bodies are not put there, so that a frame that is kept
-// keeps no more than one slab alive, and a Message no more than slabFrames
-// small bodies.
+// small, and large bodies are not put there: a frame that is kept keeps no
+// more than one slab alive, a Message no more than slabFrames others.
 type arena struct {
 	bytes  []byte
 	frames [][]byte
@@ -51,7 +50,8 @@ type arena struct {
 const (
 	slabBytes  = 4 << 10
 	slabFrames = 32
-	largeBody  = 512 // bytes of a message that gets memory of its own
+	ownBody    = 512     // bytes of a message whose bodies get memory of their own
+	ownFrames  = 4 << 10 // bytes of a message whose frames get it too
 )
 
 // take returns in's message in memory of its own.
@@ -70,19 +70,33 @@ func (a *arena) take(in *pattern.In) Message {
 		}
 		return m
 	}
-	if size > largeBody || n > slabFrames/4 {
-		m := make(Message, 0, n)
-		return cut(m, make([]byte, 0, size), in.Frames)
-	}
-	if len(a.bytes) < size {
-		a.bytes = make([]byte, slabBytes)
+	return cut(a.takeFrames(n, size), a.takeBytes(size), in.Frames)
+}
+
+// takeFrames returns an empty list with room for n frames of size bytes.
+func (a *arena) takeFrames(n, size int) Message {
+	if size > ownFrames || n > slabFrames/4 {
+		return make(Message, 0, n)
 	}
 	if len(a.frames) < n {
 		a.frames = make([][]byte, slabFrames)
 	}
-	m := cut(a.frames[:0:n], a.bytes[:0:size], in.Frames)
-	a.frames, a.bytes = a.frames[n:], a.bytes[size:]
+	m := a.frames[:0:n]
+	a.frames = a.frames[n:]
 	return m
+}
+
+// takeBytes returns empty memory with room for n bytes.
+func (a *arena) takeBytes(n int) []byte {
+	if n > ownBody {
+		return make([]byte, 0, n)
+	}
+	if len(a.bytes) < n {
+		a.bytes = make([]byte, slabBytes)
+	}
+	mem := a.bytes[:0:n]
+	a.bytes = a.bytes[n:]
+	return mem
 }
 
 // cut appends the frames to m, their bytes to mem.

@@ -15,7 +15,7 @@ type Options struct {
 	// SendHWM and RecvHWM are the high-water marks: how many messages wait in
 	// the queue to, or from, each peer. When a queue to a peer is full the
 	// pattern blocks or drops, see the socket types; when a queue from a peer
-	// is full the socket stops reading from it. Between two sockets of one
+	// is full, or holds 8 MiB, the socket stops reading from it. Between two sockets of one
 	// process (inproc) there is one queue, which holds the sum of the
 	// sender's SendHWM and the receiver's RecvHWM.
 	// Zero means 1000, negative means no bound.

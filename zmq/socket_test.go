@@ -366,6 +366,22 @@ func TestShutdownIsBoundByItsContextAndSaysWhatIsLost(t *testing.T) {
 	})
 }
 
+func TestShutdownDoesNotWaitForWhatDisconnectLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		push := on(t, &memory{}, NewPush(&Options{Linger: time.Hour}))
+		dial(t, push, home)
+		send(t, push, "lost")
+		must(t, push.Disconnect(home))
+		start := time.Now()
+		if err := push.Shutdown(within(t, 3*time.Second)); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("error %v", err)
+		}
+		if got := time.Since(start); got != 3*time.Second {
+			t.Errorf("it took %v", got)
+		}
+	})
+}
+
 func TestCloseEndsEveryCallThatWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := &memory{}
