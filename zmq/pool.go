@@ -47,7 +47,8 @@ func (p *pool) put(b []byte) {
 		p.large.Put((*[largeBuffer]byte)(b[:largeBuffer]))
 	default:
 		if cap(b) > largeBuffer && cap(b) <= hugeBuffer {
-			p.special.Put(&b)
+			kept := b // a copy, so that b stays off the heap in the other cases
+			p.special.Put(&kept)
 		}
 	}
 }
