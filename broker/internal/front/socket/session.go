@@ -14,8 +14,9 @@ import (
 const (
 	// batchWork is how much a batch moves before others get their turn.
 	batchWork = 4096
-	// lagCheck is how often the backlog of a client that does not read is looked at.
-	lagCheck = time.Second
+	// lagCheck is how often the backlog of a client that does not read is looked at. What the room is told meanwhile is
+	// kept on top of the backlog, which in a second can be several times as much.
+	lagCheck = 100 * time.Millisecond
 )
 
 // streams makes the sessions of one stream listener.
