@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"runtime"
 	"sync"
 	"syscall"
 	"time"
@@ -396,6 +397,11 @@ func (r *reader) give(last bool) {
 	}
 	if (s.messages > 0 || s.base != nil) && r.c.p.in.put(s) {
 		r.c.p.readable()
+		if s.messages == 1 {
+			// Most likely a request or a reply, behind which nothing comes
+			// for now: who waits for it goes first.
+			runtime.Gosched()
+		}
 	}
 }
 
