@@ -47,9 +47,10 @@
 // # Memory
 //
 // Send copies a message before it returns, so that its memory is the caller's
-// again. Recv returns memory of the caller's own, at an allocation or less;
-// small messages share slabs of 4 KiB. RecvInto reuses the memory of the
-// message that it is given and allocates nothing.
+// again. Recv returns memory of the caller's own: small messages share slabs of
+// 4 KiB, those of more than 512 bytes cost an allocation, and those of more
+// than 4 KiB two. RecvInto reuses the memory of the message that it is given
+// and allocates nothing.
 //
 // # What it is not
 //

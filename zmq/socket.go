@@ -21,7 +21,7 @@ import (
 // be done to others after a call into the core (write to an idle connection,
 // wake the socket at the other end of an inproc pipe) is noted down as a
 // nudge and done when the lock is free again: two sockets never lock each
-// other, and no system call runs under a lock.
+// other, and nothing is written under a lock.
 //
 // The road not taken is a goroutine that owns the socket, with channels to
 // it: two goroutine switches for each message cost more than all the rest.
