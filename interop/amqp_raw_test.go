@@ -213,7 +213,7 @@ var rawCases = []rawCase{
 	{"a frame beyond frame-max", func(c *rawClient) {
 		c.connected()
 		c.write(publishTo(1, "q") + frame(frameHeader, 1, u16(60)+u16(0)+u64(200_000)+u16(0)) +
-			frame(frameBody, 1, strings.Repeat("x", 131072)))
+			frame(frameBody, 1, strings.Repeat("x", 131073)))
 	}},
 	{"tune-ok first", func(c *rawClient) {
 		c.write(header091)
