@@ -123,6 +123,7 @@ func Start(t testing.TB, command string, args ...string) *Process {
 	p.cmd.Stdout = &p.out
 	p.cmd.Stderr = &p.stderr
 	p.cmd.WaitDelay = outputDelay
+	noOrphan(p.cmd)
 	var err error
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
@@ -287,6 +288,7 @@ func Try(stdin []byte, command string, args ...string) (Result, error) {
 	cmd := exec.CommandContext(ctx, command, args...)
 	cmd.Env = append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1")
 	cmd.WaitDelay = outputDelay
+	noOrphan(cmd)
 	cmd.Stdin = bytes.NewReader(stdin)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr

@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -14,6 +13,11 @@ import (
 // rabbitServer is the start script inside Debian's package. The one in PATH
 // changes to the rabbitmq user, which may not write to our folder.
 const rabbitServer = "/usr/lib/rabbitmq/bin/rabbitmq-server"
+
+// runRabbitMQ runs the server ($0) until standard input ends, which it also does
+// when the test's process is killed. The port mapper, on port $1, was started by
+// the node for the node.
+const runRabbitMQ = `"$0" & node=$!; cat >/dev/null; kill -TERM $node; wait $node; epmd -port "$1" -kill`
 
 // rabbit is the one RabbitMQ node of this process.
 type rabbit struct {
@@ -74,8 +78,12 @@ func startRabbitMQ(t testing.TB) *rabbit {
 		"RABBITMQ_CONFIG_FILE="+filepath.Join(home, "rabbitmq.conf"),
 		"RABBITMQ_ENABLED_PLUGINS_FILE="+filepath.Join(home, "enabled_plugins"),
 	)
-	cmd := exec.Command(rabbitServer)
+	cmd := exec.Command("sh", "-c", runRabbitMQ, rabbitServer, epmd)
 	cmd.Env = env
+	stop, err := cmd.StdinPipe()
+	if err != nil {
+		return &rabbit{err: err}
+	}
 	log, err := os.Create(filepath.Join(home, "start.log"))
 	if err != nil {
 		return &rabbit{err: err}
@@ -92,17 +100,13 @@ func startRabbitMQ(t testing.TB) *rabbit {
 		close(done)
 	}()
 	atExit = append(atExit, func() {
-		cmd.Process.Signal(syscall.SIGTERM)
+		stop.Close()
 		select {
 		case <-done:
 		case <-time.After(Patience):
 			cmd.Process.Kill()
 			<-done
 		}
-		// The port mapper was started by the node, for the node.
-		stop := exec.Command("epmd", "-port", epmd, "-kill")
-		stop.Env = env
-		stop.Run()
 	})
 
 	for deadline := time.Now().Add(3 * Patience); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
