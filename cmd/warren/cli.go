@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+
+	loadzmq "github.com/warrenmq/warren/load/zmq"
 )
 
 // cli is the whole command line. kong reads the tags; each command's Run does the work. Flags that commands share are
@@ -18,6 +20,7 @@ type cli struct {
 	Echo       echoCmd       `cmd:"" help:"Serve echoes, or send to an echo server and print what comes back."`
 	ZMQ        zmqCmd        `cmd:"" name:"zmq" help:"One ZeroMQ socket in a shell: lines in, lines out."`
 	AMQP       amqpCmd       `cmd:"" name:"amqp" help:"Publish to and read from any AMQP 0-9-1 broker."`
+	Bench      benchCmd      `cmd:"" help:"Measure a broker, or ZeroMQ sockets."`
 	Completion completionCmd `cmd:"" help:"Print the completion script of a shell."`
 	Version    versionCmd    `cmd:"" help:"Print the version, the commit, and what it was built with."`
 }
@@ -88,6 +91,9 @@ func run(ctx context.Context, args []string, std stdio) int {
 	}
 	if err := parsed.Run(); err != nil {
 		fmt.Fprintf(std.err, "warren: %s\n", oneLine(err))
+		if _, ok := errors.AsType[*loadzmq.UsageError](err); ok {
+			return exitUsage
+		}
 		return exitFailed
 	}
 	return 0
