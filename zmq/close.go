@@ -9,9 +9,11 @@ import (
 
 // Close closes the socket. Calls that wait end with [ErrClosed], listeners
 // close, and messages that are queued are written, also to peers that have to
-// be connected first, for as long as Options.Linger allows. Then connections
-// are closed. Close returns when nothing of the socket is left; its error is
-// always nil, and a second Close waits for the first.
+// be connected first, for as long as Options.Linger allows. A peer that
+// messages were written to is given the rest of that time to read them and to
+// close its side; most do so at once. Then connections are closed. Close
+// returns when nothing of the socket is left; its error is always nil, and a
+// second Close waits for the first.
 func (s *socket) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), s.opts.Linger)
 	defer cancel()
@@ -22,7 +24,7 @@ func (s *socket) Close() error {
 }
 
 // Shutdown is Close with ctx in place of Options.Linger. It returns an error
-// if messages had to be dropped because ctx ended.
+// if messages that were not written had to be dropped because ctx ended.
 func (s *socket) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	if s.closed {
@@ -51,7 +53,7 @@ func (s *socket) Shutdown(ctx context.Context) error {
 		}
 	}
 	var err error
-	if left := awaitFlushed(ctx, s.allPipes()); left > 0 {
+	if left := finish(ctx, s.allPipes()); left > 0 {
 		err = fmt.Errorf("zmq: messages for %d peers were dropped: %w", left, ctx.Err())
 	}
 	for _, ep := range endpoints {
@@ -83,23 +85,62 @@ func (s *socket) allPipes() []*pipe {
 	return list
 }
 
-// awaitFlushed waits until all that is queued for these peers is written, or
-// ctx ends; then it returns for how many it was not.
-func awaitFlushed(ctx context.Context, pipes []*pipe) (left int) {
+// finish ends the streams to these peers behind what is queued for them, and
+// waits until the peers have ended their connections in turn, or ctx ends;
+// then it returns to how many there was still something to be written.
+// Nothing is sent to the peers any more.
+func finish(ctx context.Context, pipes []*pipe) (left int) {
 	for _, p := range pipes {
-		done := p.out.flushed()
-		select {
-		case <-done:
-			continue
-		default:
-		}
-		select {
-		case <-done:
-		case <-ctx.Done():
+		p.endStream()
+	}
+	for _, p := range pipes {
+		if !awaited(ctx, p.out.flushed()) {
 			left++
 		}
 	}
+	for _, p := range pipes {
+		p.s.mu.Lock()
+		c := p.conn
+		p.s.mu.Unlock()
+		if c != nil {
+			awaited(ctx, c.dead)
+		}
+	}
 	return left
+}
+
+// awaited waits until a channel is closed; false means that ctx ended before.
+func awaited(ctx context.Context, closed <-chan struct{}) bool {
+	select {
+	case <-closed:
+		return true
+	default:
+	}
+	select {
+	case <-closed:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// endStream has the connection end the stream to the peer when all that is
+// queued is written: this one, or one that comes after it if it breaks.
+func (p *pipe) endStream() {
+	q := p.out
+	q.mu.Lock()
+	q.last = true
+	c := q.writer
+	if !q.asleep {
+		c = nil // whoever writes will see
+	}
+	if c != nil {
+		q.asleep = false
+	}
+	q.mu.Unlock()
+	if c != nil {
+		go c.flush()
+	}
 }
 
 // hangUp ends p's connection. An inproc peer that was dialed is dialed again,

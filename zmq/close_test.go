@@ -3,10 +3,13 @@ package zmq
 import (
 	"context"
 	"errors"
+	"io"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/warrenmq/warren/zmq/internal/zmtp"
 )
 
 func TestCloseWaitsForLingerAndNoLonger(t *testing.T) {
@@ -119,6 +122,94 @@ func TestCloseEndsEveryCallThatWaits(t *testing.T) {
 		}
 		if err := dealer.Dial(t.Context(), home); !errors.Is(err, ErrClosed) {
 			t.Errorf("Dial after Close: %v", err)
+		}
+	})
+}
+
+// A peer that was written to and does not close its side holds Close up for
+// Linger and no longer, and one that was not does not at all.
+func TestCloseWaitsForThePeerToCloseOnlyIfItWasSentSomething(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, sent := range []bool{true, false} {
+			n := &memory{}
+			push := on(t, n, NewPush(&Options{Linger: 5 * time.Second}))
+			listen(t, push, home)
+			peer := n.dial(t, home)
+			greet(t, peer, zmtp.PULL, 1)
+			want := time.Duration(0)
+			if sent {
+				send(t, push, "x")
+				want = 5 * time.Second
+			}
+			synctest.Wait()
+			start := time.Now()
+			must(t, push.Close())
+			if got := time.Since(start); got != want {
+				t.Errorf("sent %v: Close took %v, want %v", sent, got, want)
+			}
+		}
+	})
+}
+
+// The stream ends before the connection does: the peer can still write while
+// it reads the rest, and its close is what Close waits for.
+func TestCloseEndsTheStreamAndLeavesTheConnectionToThePeer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := &memory{}
+		o := &Options{Linger: time.Hour, RecvHWM: 1, HeartbeatInterval: time.Second, HeartbeatTimeout: time.Hour}
+		dealer := on(t, n, NewDealer(o))
+		listen(t, dealer, home)
+		peer := n.dial(t, home)
+		greet(t, peer, zmtp.DEALER, 1)
+		send(t, dealer, "x")
+		closed := make(chan struct{})
+		go func() {
+			_ = dealer.Close()
+			close(closed)
+		}()
+		synctest.Wait()
+		expect(t, peer, "\x00\x01x")
+		if n, err := peer.Read(make([]byte, 1)); err != io.EOF {
+			t.Fatalf("read %d bytes, error %v, where the stream should end", n, err)
+		}
+		for range 3 { // more than is taken in
+			_, err := peer.Write([]byte("\x00\x01y"))
+			must(t, err)
+		}
+		time.Sleep(10 * time.Second) // for heartbeats to fail on what is closed
+		if unread := peer.(*memoryConn).pending(); unread != 0 {
+			t.Errorf("%d bytes of the peer's are unread", unread)
+		}
+		select {
+		case <-closed:
+			t.Error("Close did not wait for the peer")
+		default:
+		}
+		must(t, peer.Close())
+		<-closed
+	})
+}
+
+func TestManySocketsCloseWithoutWaitingForOneAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := &memory{}
+		pull := on(t, n, NewPull(nil))
+		listen(t, pull, home)
+		var list []*Push
+		for range 100 {
+			push := on(t, n, NewPush(nil))
+			dial(t, push, home)
+			send(t, push, "x")
+			list = append(list, push)
+		}
+		synctest.Wait()
+		start := time.Now()
+		for _, push := range list {
+			must(t, push.Close())
+		}
+		must(t, pull.Close())
+		if got := time.Since(start); got != 0 {
+			t.Errorf("it took %v", got)
 		}
 	})
 }

@@ -29,6 +29,7 @@ type conn struct {
 	// Owned by p.out.mu.
 	minor   byte          // the peer's version, for announcements
 	control []byte        // commands to be sent before all else
+	sent    bool          // a message was, or is being, written
 	broken  bool          // nobody holds the token and nobody will
 	quit    chan struct{} // closed when broken is set, if stop waits for it
 
@@ -142,16 +143,42 @@ func (c *conn) next() bool {
 	c.batch, wake = q.take(c.batch[:0])
 	c.at, c.off = 0, 0
 	found := len(c.commands) > 0 || len(c.batch) > 0
-	if !found {
+	c.sent = c.sent || len(c.batch) > 0
+	ended := !found && q.last
+	switch {
+	case ended:
+		c.broken = true
+		q.signalDrained()
+	case !found:
 		c.idleFrom = now
 		q.asleep = true
 		q.signalDrained()
 	}
+	sent := c.sent
 	q.mu.Unlock()
 	if wake {
 		c.p.writable()
 	}
+	if ended {
+		c.end(sent)
+	}
 	return found
+}
+
+// end ends the stream to the peer once the last of it is written. If there
+// were messages in it, the connection lives on until the peer has read them
+// and closes its side, and what still comes is dropped: a connection that is
+// closed at once takes along what the peer has not read, on tcp if something
+// of the peer's is unread here (RFC 1122, 4.2.2.13), on ipc if the peer is a
+// libzmq that does not read at the moment.
+func (c *conn) end(sent bool) {
+	half, ok := c.nc.(interface{ CloseWrite() error })
+	if !sent || !ok || half.CloseWrite() != nil {
+		c.fail(ErrClosed)
+		return
+	}
+	c.p.in.close()
+	c.p.nudgeReader()
 }
 
 // surrender gives the token up for good. What was not written is put back for

@@ -271,7 +271,7 @@ func (s *socket) connect(life context.Context, ep *address, p *pipe) {
 			stop()
 			_ = nc.Close()
 		}
-		if !pause(life, wait+rand.N(wait)) {
+		if p.out.over() || !pause(life, wait+rand.N(wait)) {
 			return
 		}
 		wait = min(2*wait, longest)
@@ -346,7 +346,7 @@ func (s *socket) retire(pipes []*pipe, end func()) {
 	defer s.running.Done()
 	linger, cancel := context.WithTimeout(context.Background(), s.opts.Linger)
 	defer cancel()
-	awaitFlushed(linger, pipes)
+	finish(linger, pipes)
 	end()
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -152,6 +152,19 @@ func (c *memoryConn) Close() error {
 	return nil
 }
 
+// pending returns how many bytes the other end has not read.
+func (c *memoryConn) pending() int {
+	c.out.mu.Lock()
+	defer c.out.mu.Unlock()
+	return len(c.out.buf)
+}
+
+// CloseWrite ends the stream to the other end.
+func (c *memoryConn) CloseWrite() error {
+	c.out.close()
+	return nil
+}
+
 func (c *memoryConn) LocalAddr() net.Addr                { return memoryAddr("local") }
 func (c *memoryConn) RemoteAddr() net.Addr               { return memoryAddr("remote") }
 func (c *memoryConn) SetReadDeadline(t time.Time) error  { c.in.setDeadline(t); return nil }

@@ -59,15 +59,20 @@ func (p *pipe) Pop(in *pattern.In) bool {
 	ok, wake := p.in.pop(in)
 	if wake {
 		if p.room != nil {
-			select {
-			case p.room <- struct{}{}:
-			default:
-			}
+			p.nudgeReader()
 		} else if p.peer != nil {
 			p.s.nudges = append(p.s.nudges, nudge{p: p.peer, what: nudgeWritable})
 		}
 	}
 	return ok
+}
+
+// nudgeReader wakes the connection if it waits for room in p.in.
+func (p *pipe) nudgeReader() {
+	select {
+	case p.room <- struct{}{}:
+	default:
+	}
 }
 
 // Announce implements [pattern.Queues].

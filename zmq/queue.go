@@ -45,6 +45,7 @@ type queue struct {
 	asleep   bool            // the consumer waits to be woken; owned by mu
 	blocked  bool            // the producer waits to be woken; owned by mu
 	closed   bool            // nothing more is taken; owned by mu
+	last     bool            // what is in it is the last of the stream; owned by mu
 	busy     bool            // a small buffer did not suffice lately; owned by mu
 	writer   *conn           // the consumer, if it is a connection; owned by mu
 	local    bool            // the consumer is another socket's core; owned by mu
@@ -146,13 +147,13 @@ func (q *queue) pushControl(out *pattern.Out) (wake bool) {
 }
 
 // room returns how many messages may be put; when there is no room, the
-// consumer will wake the producer.
+// consumer will wake the producer. A queue that is closed drops all.
 func (q *queue) room() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	switch {
 	case q.closed:
-		return 0
+		return 1 << 30
 	case q.bytes >= queueBytes, q.hwm > 0 && q.count >= q.hwm:
 		q.blocked = true
 		return 0
@@ -307,6 +308,13 @@ func (q *queue) close() {
 	q.signalDrained()
 }
 
+// over tells that the last of the stream was written.
+func (q *queue) over() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.last && q.head == len(q.segments)
+}
+
 // flushed returns a channel that is closed once all that was pushed is
 // written, or dropped.
 func (q *queue) flushed() <-chan struct{} {
@@ -321,7 +329,7 @@ func (q *queue) flushed() <-chan struct{} {
 // signalDrained closes the channels that flushed returned if nothing is left
 // to be written. Called with mu held.
 func (q *queue) signalDrained() {
-	if q.closed || q.local || q.head == len(q.segments) && (q.writer == nil || q.asleep) {
+	if q.closed || q.local || q.head == len(q.segments) && (q.writer == nil || q.asleep || q.writer.broken) {
 		for _, done := range q.drained {
 			close(done)
 		}
