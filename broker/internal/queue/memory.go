@@ -1,18 +1,25 @@
 package queue
 
+import "slices"
+
 // Memory is a Store in the process's memory. Records are copied one behind the other into slabs, so that a million
 // messages are a few thousand allocations without pointers in them. A large record has a slab to itself.
 //
-// A slab is given up when its last record is released. Its number is used again.
+// A slab is given up when its last record is released. Its number is used again, and a few of the slabs emptied last are
+// kept for the next ones: a new one must be cleared first, and ends as garbage.
 type Memory struct {
 	slabs  []slab
 	vacant []uint32 // numbers of slabs without bytes
 	open   uint32   // the slab that small records are written to, or none
-	spare  []byte   // one emptied slab, kept for the next
-	held   int      // bytes of all slabs and of the spare
+	spares [][]byte // emptied slabs, the latest at the end
+	spare  int      // bytes of the spares: at most as many as are alive, and those of one slab
+	held   int      // bytes of all slabs and of the spares
 	live   int      // bytes of live records
 	sizes  sizes
 }
+
+// maxSpares is how many emptied slabs are kept, each for small records or as small as those.
+const maxSpares = 16
 
 type slab struct {
 	bytes []byte // nil is a vacant number
@@ -39,10 +46,9 @@ func (m *Memory) Reserve(n int) (Ref, []byte) {
 	i := m.open
 	switch {
 	case n >= m.sizes.large:
-		m.held += n
-		i = m.add(make([]byte, n))
+		i = m.add(m.fresh(n, n+n/4))
 	case i == none || int(m.slabs[i].used)+n > len(m.slabs[i].bytes):
-		i = m.add(m.fresh(n))
+		i = m.add(m.fresh(m.size(n), m.sizes.most))
 		m.open = i
 	}
 	s := &m.slabs[i]
@@ -53,18 +59,37 @@ func (m *Memory) Reserve(n int) (Ref, []byte) {
 	return ref, s.bytes[ref.Offset:s.used:s.used]
 }
 
-// fresh returns the bytes of a slab for small records, the first of which has n bytes.
-func (m *Memory) fresh(n int) []byte {
-	if b := m.spare; len(b) >= n {
-		m.spare = nil
-		return b
-	}
+// size is how large the next slab for small records is, the first of which has n bytes.
+func (m *Memory) size(n int) int {
 	size := m.sizes.least
 	for size < m.sizes.most && (size < n || size < m.live) {
 		size *= 2
 	}
-	m.held += size
-	return make([]byte, size)
+	return size
+}
+
+// fresh returns the bytes of a new slab: a spare of between least and most bytes, or least.
+func (m *Memory) fresh(least, most int) []byte {
+	for i := len(m.spares) - 1; i >= 0; i-- {
+		if b := m.spares[i]; len(b) >= least && len(b) <= most {
+			m.spares = slices.Delete(m.spares, i, i+1)
+			m.spare -= len(b)
+			return b
+		}
+	}
+	m.held += least
+	return make([]byte, least)
+}
+
+// thin gives back the oldest spares where there are too many.
+func (m *Memory) thin() {
+	drop := 0
+	for ; len(m.spares)-drop > maxSpares || m.spare > m.live+m.sizes.most; drop++ {
+		n := len(m.spares[drop])
+		m.spare -= n
+		m.held -= n
+	}
+	m.spares = slices.Delete(m.spares, 0, drop)
 }
 
 // add gives bytes a number.
@@ -94,14 +119,17 @@ func (m *Memory) Release(r Ref) {
 	case r.Segment == m.open:
 		s.used = 0 // begin again at its start
 	default:
-		if n := len(s.bytes); n <= m.sizes.most && n > len(m.spare) {
-			m.held -= len(m.spare)
-			m.spare = s.bytes
+		if n := len(s.bytes); n <= m.sizes.most {
+			m.spares = append(m.spares, s.bytes)
+			m.spare += n
 		} else {
 			m.held -= n
 		}
 		*s = slab{}
 		m.vacant = append(m.vacant, r.Segment)
+	}
+	if len(m.spares) > maxSpares || m.spare > m.live+m.sizes.most {
+		m.thin()
 	}
 }
 
@@ -114,10 +142,10 @@ func (m *Memory) Sparse(r Ref) bool {
 	return r.Segment != m.open && int(s.live) < len(s.bytes)/4
 }
 
-// Trim gives back the spare slab and, when nothing is stored, all memory.
+// Trim gives back the spares and, when nothing is stored, all memory.
 func (m *Memory) Trim() {
-	m.held -= len(m.spare)
-	m.spare = nil
+	m.held -= m.spare
+	m.spares, m.spare = nil, 0
 	if m.live == 0 {
 		*m = Memory{open: none, sizes: m.sizes}
 	}

@@ -165,7 +165,8 @@ func (q *Queue) peek() (Entry, bool) {
 	} else if q.head == q.tail {
 		return Entry{}, false
 	}
-	e := q.find(seq)
+	var straggler entry
+	e := q.find(seq, &straggler)
 	return Entry{Seq: seq, Ref: e.ref, Redelivered: e.returned, Deliveries: e.deliveries}, true
 }
 
@@ -216,7 +217,8 @@ func (q *Queue) take(seq uint64, s Slot, done bool) {
 	} else {
 		q.head++
 	}
-	e := q.find(seq)
+	var straggler entry
+	e := q.find(seq, &straggler)
 	q.readyBytes -= int64(e.ref.Len)
 	if done {
 		q.drop(seq, e.ref)
@@ -234,7 +236,8 @@ func (q *Queue) take(seq uint64, s Slot, done bool) {
 // Settle ends a delivery. It reports whether the message was out; one that was not, because it was settled before or never
 // existed, is left alone.
 func (q *Queue) Settle(seq uint64, how Outcome) bool {
-	e := q.find(seq)
+	var straggler entry
+	e := q.find(seq, &straggler)
 	if e.state != out {
 		return false
 	}

@@ -330,7 +330,8 @@ func check(t *rapid.T, q *Queue, m *model, store *Memory) {
 			ready++
 			readyBytes += int64(len(msg.body))
 		}
-		if got := store.Read(q.find(msg.seq).ref); !bytes.Equal(got, msg.body) {
+		var straggler entry
+		if got := store.Read(q.find(msg.seq, &straggler).ref); !bytes.Equal(got, msg.body) {
 			t.Fatalf("message %d reads %x, not %x", msg.seq, got, msg.body)
 		}
 	}

@@ -3,25 +3,24 @@ package queue
 // at returns the ring's place for seq, which is within [base, base+len(ring)).
 func (q *Queue) at(seq uint64) *entry { return &q.ring[seq&uint64(len(q.ring)-1)] }
 
-// find returns what is known of seq; a gone entry for a number that names nothing.
-func (q *Queue) find(seq uint64) entry {
+// find returns what is known of seq; a gone entry for a number that names nothing. It is the entry in the ring itself or,
+// since a map's values cannot be pointed at, a straggler's copy, which is made in *straggler and which keep stores back.
+func (q *Queue) find(seq uint64, straggler *entry) *entry {
 	switch {
 	case seq >= q.tail:
-		return entry{}
 	case seq >= q.base:
-		return *q.at(seq)
+		return q.at(seq)
 	default:
-		return q.stragglers[seq]
+		*straggler = q.stragglers[seq]
 	}
+	return straggler
 }
 
-// keep stores a changed entry.
-func (q *Queue) keep(seq uint64, e entry) {
-	if seq >= q.base {
-		*q.at(seq) = e
-		return
+// keep stores what find has returned, after a change.
+func (q *Queue) keep(seq uint64, e *entry) {
+	if seq < q.base {
+		q.stragglers[seq] = *e
 	}
-	q.stragglers[seq] = e
 }
 
 // drop ends an entry's life and moves base over what is gone.
