@@ -15,6 +15,7 @@ type channel struct {
 	lastQueue string // the queue declared last, which an empty name stands for
 	prefetch  uint16 // of consumers to come
 	content   content
+	sound     []byte       // the properties that were found sound last
 	tx        *transaction // nil: not transactional
 
 	confirms  bool   // publishes are confirmed

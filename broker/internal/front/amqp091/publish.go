@@ -1,6 +1,8 @@
 package amqp091
 
 import (
+	"bytes"
+
 	"github.com/warrenmq/warren/broker/internal/message"
 	wire "github.com/warrenmq/warren/broker/internal/wire/amqp091"
 )
@@ -31,6 +33,9 @@ type content struct {
 
 // keepContent is how large a buffer may be that waits for the next message.
 const keepContent = 4 << 10
+
+// maxSound is how many bytes of properties a channel remembers.
+const maxSound = 1 << 10
 
 // forget ends the content and returns how many bytes it had been accounted with.
 func (c *content) forget() int {
@@ -71,7 +76,7 @@ func (s *session) publish(ch *channel, args, rest []byte, size int) (took, need 
 		return took, 0, nil
 	}
 	took += n
-	h, err := s.contentHeader(header.Payload)
+	h, err := ch.contentHeader(header.Payload)
 	if err != nil {
 		return took, 0, s.fail(ch, wire.MethodBasicPublish, err)
 	}
@@ -94,9 +99,15 @@ func (s *session) publish(ch *channel, args, rest []byte, size int) (took, need 
 	return took, 0, nil
 }
 
-// contentHeader decodes a header and checks its class.
-func (s *session) contentHeader(payload []byte) (wire.ContentHeader, error) {
-	h, err := wire.DecodeContentHeader(payload)
+// contentHeader decodes a header and checks its properties and its class. Most publishers send the same properties over and
+// over again: those of the header before were found sound.
+func (ch *channel) contentHeader(payload []byte) (wire.ContentHeader, error) {
+	h, err := wire.SplitContentHeader(payload)
+	if err == nil && !bytes.Equal(h.Properties, ch.sound) {
+		if err = h.Properties.Validate(); err == nil && len(h.Properties) <= maxSound {
+			ch.sound = append(ch.sound[:0], h.Properties...)
+		}
+	}
 	if err == nil && h.Class != wire.ClassBasic {
 		err = violation(wire.UnexpectedFrame, "expected content header for class %d, got one for class %d instead", wire.ClassBasic, h.Class)
 	}
@@ -129,7 +140,7 @@ func (s *session) content(ch *channel, f wire.Frame) error {
 		return s.closeConnection(c.expected(), wire.MethodBasicPublish)
 	}
 	if f.Type == wire.FrameHeader {
-		h, err := s.contentHeader(f.Payload)
+		h, err := ch.contentHeader(f.Payload)
 		if err != nil {
 			return s.fail(ch, wire.MethodBasicPublish, err)
 		}

@@ -24,6 +24,18 @@ const contentHead = 12 // class, weight and body size
 // DecodeContentHeader decodes the payload of a header frame and checks that its properties decode. A failure is an *Error
 // with 501 FRAME_ERROR.
 func DecodeContentHeader(payload []byte) (ContentHeader, error) {
+	h, err := SplitContentHeader(payload)
+	if err == nil {
+		err = h.Properties.Validate()
+	}
+	if err != nil {
+		return ContentHeader{}, err
+	}
+	return h, nil
+}
+
+// SplitContentHeader does what DecodeContentHeader does, but leaves it to the caller to validate the properties.
+func SplitContentHeader(payload []byte) (ContentHeader, error) {
 	if len(payload) < contentHead+2 {
 		return ContentHeader{}, badContentHeader(payload)
 	}
@@ -34,9 +46,6 @@ func DecodeContentHeader(payload []byte) (ContentHeader, error) {
 	}
 	if payload[2]|payload[3] != 0 { // weight
 		return ContentHeader{}, badContentHeader(payload)
-	}
-	if err := h.Properties.Validate(); err != nil {
-		return ContentHeader{}, err
 	}
 	return h, nil
 }
