@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/warrenmq/warren/broker/internal/engine"
+	"github.com/warrenmq/warren/broker/internal/front/fronttest"
 )
 
 // BenchmarkRoom sends lines into a room with so many listeners, over tcp; an operation is a line that was sent, and heard
@@ -16,7 +17,7 @@ import (
 func BenchmarkRoom(b *testing.B) {
 	for _, listeners := range []int{1, 10, 100} {
 		b.Run(fmt.Sprint(listeners), func(b *testing.B) {
-			env, _ := newEnv(b, engine.Config{})
+			env, _ := fronttest.NewEnv(b, engine.Config{})
 			e := serve(b, env, "room+tcp://127.0.0.1:0?exchange=lobby")
 			dial := func() net.Conn {
 				c, err := net.Dial("tcp", e.Address)
@@ -71,8 +72,8 @@ func BenchmarkRoom(b *testing.B) {
 
 // BenchmarkQueuePublish is lines into a queue that a program consumes: what the front costs.
 func BenchmarkQueuePublish(b *testing.B) {
-	env, _ := newEnv(b, engine.Config{})
-	s, err := parse(endpoint(b, "queue+tcp://h:1?queue=jobs&consume=0"))
+	env, _ := fronttest.NewEnv(b, engine.Config{})
+	s, err := parse(fronttest.Endpoint(b, "queue+tcp://h:1?queue=jobs&consume=0"))
 	if err == nil {
 		err = s.prepare(env)
 	}

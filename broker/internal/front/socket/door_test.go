@@ -16,6 +16,7 @@ import (
 
 	"github.com/warrenmq/warren/broker/internal/engine"
 	"github.com/warrenmq/warren/broker/internal/front"
+	"github.com/warrenmq/warren/broker/internal/front/fronttest"
 	"github.com/warrenmq/warren/broker/internal/front/pump"
 	"github.com/warrenmq/warren/broker/internal/message"
 )
@@ -23,7 +24,7 @@ import (
 // serve opens a door on a real socket.
 func serve(t testing.TB, env front.Env, text string) front.Endpoint {
 	t.Helper()
-	d, err := New(env, endpoint(t, text))
+	d, err := New(env, fronttest.Endpoint(t, text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +53,7 @@ func serve(t testing.TB, env front.Env, text string) front.Endpoint {
 }
 
 func TestEchoReturnsEveryByteToManyClientsAtOnce(t *testing.T) {
-	env, _ := newEnv(t, engine.Config{})
+	env, _ := fronttest.NewEnv(t, engine.Config{})
 	for _, text := range []string{"echo+tcp://127.0.0.1:0", "echo+unix://" + filepath.Join(t.TempDir(), "echo")} {
 		t.Run(text[:9], func(t *testing.T) {
 			e := serve(t, env, text)
@@ -93,7 +94,7 @@ func dialUDP(t testing.TB, address string) *person {
 }
 
 func TestADatagramComesBackToItsSender(t *testing.T) {
-	env, _ := newEnv(t, engine.Config{})
+	env, _ := fronttest.NewEnv(t, engine.Config{})
 	e := serve(t, env, "echo+udp://127.0.0.1:0")
 	a, b := dialUDP(t, e.Address), dialUDP(t, e.Address)
 	for range 10 {
@@ -106,7 +107,7 @@ func TestADatagramComesBackToItsSender(t *testing.T) {
 
 func TestDatagramsSitInARoomWithPrograms(t *testing.T) {
 	published := make(chan struct{}, 10)
-	env, _ := newEnv(t, engine.Config{Trace: &engine.Trace{
+	env, _ := fronttest.NewEnv(t, engine.Config{Trace: &engine.Trace{
 		Published: func(*engine.Client, *message.Message, int) { published <- struct{}{} },
 	}})
 	e := serve(t, env, "room+udp://127.0.0.1:0?exchange=lobby")
@@ -124,8 +125,8 @@ func TestDatagramsSitInARoomWithPrograms(t *testing.T) {
 }
 
 func TestUDPMembersAreForgottenWhenTheyAreQuiet(t *testing.T) {
-	env, log := newEnv(t, engine.Config{})
-	s, err := parse(endpoint(t, "room+udp://127.0.0.1:0?exchange=lobby&idle=8s"))
+	env, log := fronttest.NewEnv(t, engine.Config{})
+	s, err := parse(fronttest.Endpoint(t, "room+udp://127.0.0.1:0?exchange=lobby&idle=8s"))
 	if err == nil {
 		err = s.prepare(env)
 	}
@@ -160,7 +161,7 @@ func TestUDPMembersAreForgottenWhenTheyAreQuiet(t *testing.T) {
 }
 
 func TestAUnixSocketsDeadFileIsReplacedAndALivingOneIsNot(t *testing.T) {
-	env, _ := newEnv(t, engine.Config{})
+	env, _ := fronttest.NewEnv(t, engine.Config{})
 	path := filepath.Join(t.TempDir(), "echo")
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path})
 	if err != nil {
@@ -168,7 +169,7 @@ func TestAUnixSocketsDeadFileIsReplacedAndALivingOneIsNot(t *testing.T) {
 	}
 	l.SetUnlinkOnClose(false)
 	text := "echo+unix://" + path
-	again, err := New(env, endpoint(t, text))
+	again, err := New(env, fronttest.Endpoint(t, text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,7 +181,7 @@ func TestAUnixSocketsDeadFileIsReplacedAndALivingOneIsNot(t *testing.T) {
 }
 
 func TestEndpointsKeepTheirParameters(t *testing.T) {
-	env, _ := newEnv(t, engine.Config{})
+	env, _ := fronttest.NewEnv(t, engine.Config{})
 	e := serve(t, env, "room+tcp://127.0.0.1:0?exchange=lobby&max=5")
 	if e.Scheme != "room+tcp" || e.Params.Encode() != (url.Values{"exchange": {"lobby"}, "max": {"5"}}).Encode() ||
 		strings.HasSuffix(e.Address, ":0") {

@@ -3,7 +3,6 @@ package socket
 import (
 	"fmt"
 	"math"
-	"strconv"
 	"strings"
 	"time"
 
@@ -97,29 +96,29 @@ func parse(e front.Endpoint) (*settings, error) {
 	if err := e.Known(s.mode.parameters(network)...); err != nil {
 		return nil, err
 	}
-	r := reader{e: e}
+	r := front.Params{Endpoint: e}
 	if network == "udp" && s.mode != echo {
 		s.idle = defaultUDPIdle
 	}
-	s.idle = r.duration("idle", s.idle)
+	s.idle = r.Duration("idle", s.idle, 0, "a duration such as 90s or 5m, or 0 for never")
 	if s.mode == echo {
-		return s, r.err
+		return s, r.Err()
 	}
 	if s.mode == room {
-		s.target = r.required("exchange", "exchange=lobby")
-		s.backlog = int64(r.number("backlog", defaultBacklog, math.MaxInt32))
+		s.target = r.Required("exchange", "exchange=lobby")
+		s.backlog = int64(r.Number("backlog", defaultBacklog, math.MaxInt32, "bytes"))
 	} else {
-		s.target = r.required("queue", "queue=jobs")
+		s.target = r.Required("queue", "queue=jobs")
 	}
-	s.durable = r.flag("durable", true)
-	s.vhost = r.text("vhost", "/")
-	s.user = r.text("user", access.DefaultUser)
-	s.framing = r.framing(network)
-	s.max = r.number("max", defaultMax, largestMax)
-	s.publish = r.flag("publish", true)
+	s.durable = r.Flag("durable", true)
+	s.vhost = r.Text("vhost", "/")
+	s.user = r.Text("user", access.DefaultUser)
+	s.framing = readFraming(&r, network)
+	s.max = r.Number("max", defaultMax, largestMax, "bytes")
+	s.publish = r.Flag("publish", true)
 	switch {
 	case e.Params.Has("consume"):
-		if r.flag("consume", false) {
+		if r.Flag("consume", false) {
 			s.consume = always
 		}
 	case s.mode == room || !s.publish:
@@ -127,77 +126,15 @@ func parse(e front.Endpoint) (*settings, error) {
 	case network != "udp":
 		s.consume = silent
 	}
-	if r.err == nil && !s.publish && s.consume == never {
+	if r.Err() == nil && !s.publish && s.consume == never {
 		return nil, fmt.Errorf("listener %s: with publish=0 and consume=0 its clients could do nothing", e)
 	}
-	return s, r.err
+	return s, r.Err()
 }
 
-// reader reads parameters and remembers the first that makes no sense.
-type reader struct {
-	e   front.Endpoint
-	err error
-}
-
-func (r *reader) fail(name, want string) {
-	if r.err == nil {
-		r.err = fmt.Errorf("listener %s: %s=%s makes no sense: it should be %s", r.e, name, r.e.Params.Get(name), want)
-	}
-}
-
-func (r *reader) text(name, otherwise string) string {
-	if r.e.Params.Has(name) {
-		return r.e.Params.Get(name)
-	}
-	return otherwise
-}
-
-func (r *reader) required(name, example string) string {
-	s := r.e.Params.Get(name)
-	if s == "" && r.err == nil {
-		r.err = fmt.Errorf("listener %s: it does not say which %s: add ?%s", r.e, name, example)
-	}
-	if len(s) > 255 {
-		r.fail(name, "255 bytes long at most")
-	}
-	return s
-}
-
-func (r *reader) flag(name string, otherwise bool) bool {
-	switch r.text(name, strconv.FormatBool(otherwise)) {
-	case "1", "true":
-		return true
-	case "0", "false":
-		return false
-	}
-	r.fail(name, "0 or 1")
-	return otherwise
-}
-
-func (r *reader) number(name string, otherwise, limit int) int {
-	if !r.e.Params.Has(name) {
-		return otherwise
-	}
-	n, err := strconv.Atoi(r.e.Params.Get(name))
-	if err != nil || n < 1 || n > limit {
-		r.fail(name, fmt.Sprintf("a number of bytes from 1 to %d", limit))
-	}
-	return n
-}
-
-func (r *reader) duration(name string, otherwise time.Duration) time.Duration {
-	if !r.e.Params.Has(name) {
-		return otherwise
-	}
-	d, err := time.ParseDuration(r.e.Params.Get(name))
-	if err != nil || d < 0 {
-		r.fail(name, "a duration such as 90s or 5m, or 0 for never")
-	}
-	return d
-}
-
-func (r *reader) framing(network string) framing {
-	switch text := r.text("framing", "line"); {
+// readFraming returns how a listener's clients mark the ends of their messages.
+func readFraming(r *front.Params, network string) framing {
+	switch text := r.Text("framing", "line"); {
 	case text == "line":
 		return lines
 	case text == "length32" && network != "udp":
@@ -206,9 +143,9 @@ func (r *reader) framing(network string) framing {
 		return whole
 	}
 	if network == "udp" {
-		r.fail("framing", "line or none")
+		r.Fail("framing", "line or none")
 	} else {
-		r.fail("framing", "line or length32")
+		r.Fail("framing", "line or length32")
 	}
 	return lines
 }

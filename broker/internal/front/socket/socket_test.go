@@ -2,12 +2,10 @@ package socket
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"strings"
 	"sync"
@@ -19,66 +17,24 @@ import (
 	"github.com/warrenmq/warren/broker/internal/engine"
 	"github.com/warrenmq/warren/broker/internal/exchange"
 	"github.com/warrenmq/warren/broker/internal/front"
+	"github.com/warrenmq/warren/broker/internal/front/fronttest"
 	"github.com/warrenmq/warren/broker/internal/front/pump"
 	"github.com/warrenmq/warren/broker/internal/message"
 )
-
-// logBuffer is what a logger writes into while a test looks on.
-type logBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *logBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
-}
 
 // lab is a broker with one listener.
 type lab struct {
 	t      testing.TB
 	env    front.Env
-	log    *logBuffer
+	log    *fronttest.Log
 	server *pump.Server
-}
-
-func newEnv(t testing.TB, config engine.Config) (front.Env, *logBuffer) {
-	t.Helper()
-	if config.Users == nil {
-		config.Users = access.New()
-		if err := config.Users.PutDefault("/"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	log := new(logBuffer)
-	logger := slog.New(slog.NewTextHandler(log, nil))
-	config.Logger = logger
-	env := front.Env{Engine: engine.New(config), Logger: logger}
-	t.Cleanup(env.Engine.Close)
-	return env, log
-}
-
-func endpoint(t testing.TB, text string) front.Endpoint {
-	t.Helper()
-	e, err := front.ParseEndpoint(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return e
 }
 
 // open prepares a stream listener's mode without a listener: clients come by pipes.
 func open(t testing.TB, listener string, config engine.Config) *lab {
 	t.Helper()
-	env, log := newEnv(t, config)
-	s, err := parse(endpoint(t, listener))
+	env, log := fronttest.NewEnv(t, config)
+	s, err := parse(fronttest.Endpoint(t, listener))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -597,7 +553,7 @@ func TestAListenersURLIsUnderstoodOrRefused(t *testing.T) {
 		"room+tcp://h:1?exchange=x&publish=perhaps":         "it should be 0 or 1",
 		"room+tcp://h:1?exchange=x&publish=0&consume=0":     "its clients could do nothing",
 	} {
-		if _, err := parse(endpoint(t, text)); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := parse(fronttest.Endpoint(t, text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
@@ -611,19 +567,19 @@ func TestAListenersURLIsUnderstoodOrRefused(t *testing.T) {
 		} else if m == "queue" {
 			text += "&queue=x"
 		}
-		if _, err := parse(endpoint(t, text)); err != nil {
+		if _, err := parse(fronttest.Endpoint(t, text)); err != nil {
 			t.Error(err)
 		}
 	}
 }
 
 func TestARoomNeedsAFanoutExchange(t *testing.T) {
-	env, _ := newEnv(t, engine.Config{})
+	env, _ := fronttest.NewEnv(t, engine.Config{})
 	for target, want := range map[string]string{
 		"amq.fanout": "", "new": "", "amq.topic": "exchange 'amq.topic' is of type topic: a room needs one of type fanout",
 		"amq.mine": "exchange name 'amq.mine' contains reserved prefix",
 	} {
-		s, err := parse(endpoint(t, "room+tcp://h:1?exchange="+target))
+		s, err := parse(fronttest.Endpoint(t, "room+tcp://h:1?exchange="+target))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -631,7 +587,7 @@ func TestARoomNeedsAFanoutExchange(t *testing.T) {
 			t.Errorf("%s: %v", target, err)
 		}
 	}
-	s, _ := parse(endpoint(t, "room+tcp://h:1?exchange=x&user=nobody"))
+	s, _ := parse(fronttest.Endpoint(t, "room+tcp://h:1?exchange=x&user=nobody"))
 	if err := s.prepare(env); err == nil {
 		t.Error("an unknown user may enter")
 	}

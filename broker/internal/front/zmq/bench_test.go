@@ -4,13 +4,14 @@ import (
 	"testing"
 
 	"github.com/warrenmq/warren/broker/internal/engine"
+	"github.com/warrenmq/warren/broker/internal/front/fronttest"
 	"github.com/warrenmq/warren/broker/internal/message"
 	"github.com/warrenmq/warren/zmq"
 )
 
 // BenchmarkPull is messages that a peer pushes over tcp into a queue, consumed by a program; BenchmarkPush the way back.
 func BenchmarkPull(b *testing.B) {
-	env, _ := newEnv(b, engine.Config{})
+	env, _ := fronttest.NewEnv(b, engine.Config{})
 	at, _ := serve(b, env, "zmq+pull://127.0.0.1:0?queue=jobs")
 	p := newProgram(b, env)
 	sink := make(counter, 1)
@@ -46,7 +47,7 @@ func (c counter) Flush()                     {}
 func (c counter) Cancelled(*engine.Consumer) {}
 
 func BenchmarkPush(b *testing.B) {
-	env, _ := newEnv(b, engine.Config{})
+	env, _ := fronttest.NewEnv(b, engine.Config{})
 	at, _ := serve(b, env, "zmq+push://127.0.0.1:0?queue=jobs&hwm=1000")
 	p, ctx := newProgram(b, env), b.Context()
 	pull := dial(b, zmq.NewPull(nil), at)

@@ -1,12 +1,10 @@
 package zmq
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -102,14 +100,14 @@ func parse(e front.Endpoint) (*settings, error) {
 	if err := e.Known(append(s.kind.parameters, common[:]...)...); err != nil {
 		return nil, err
 	}
-	r := reader{e: e}
-	s.connect = r.flag("connect", false)
-	s.vhost = r.text("vhost", "/")
-	s.user = r.text("user", access.DefaultUser)
-	s.durable = r.flag("durable", true)
-	s.exchange = r.name("exchange")
-	s.queue = r.name("queue")
-	s.key = r.name("key")
+	r := front.Params{Endpoint: e}
+	s.connect = r.Flag("connect", false)
+	s.vhost = r.Text("vhost", "/")
+	s.user = r.Text("user", access.DefaultUser)
+	s.durable = r.Flag("durable", true)
+	s.exchange = r.Name("exchange")
+	s.queue = r.Name("queue")
+	s.key = r.Name("key")
 	s.subscribe = []string{""}
 	if e.Params.Has("subscribe") {
 		s.subscribe = e.Params["subscribe"]
@@ -118,13 +116,13 @@ func parse(e front.Endpoint) (*settings, error) {
 	if name == "push" {
 		hwm = defaultPushHWM
 	}
-	s.hwm = r.number("hwm", hwm, "messages")
-	s.max = r.number("max", defaultMax, "bytes")
-	s.timeout = r.duration("timeout", defaultTimeout)
-	s.prefetch = r.number("prefetch", defaultPrefetch, "messages")
-	s.pending = r.number("pending", defaultPending, "requests")
-	if r.err != nil {
-		return nil, r.err
+	s.hwm = r.Number("hwm", hwm, largest, "messages")
+	s.max = r.Number("max", defaultMax, largest, "bytes")
+	s.timeout = r.Duration("timeout", defaultTimeout, 1, "a duration above 0, such as 90s or 5m")
+	s.prefetch = r.Number("prefetch", defaultPrefetch, largest, "messages")
+	s.pending = r.Number("pending", defaultPending, largest, "requests")
+	if err := r.Err(); err != nil {
+		return nil, err
 	}
 	return s, s.complete()
 }
@@ -173,67 +171,4 @@ func (s *settings) local() bool {
 	}
 	a, err := netip.ParseAddr(host)
 	return err == nil && a.IsLoopback()
-}
-
-// reader reads parameters and remembers the first that makes no sense.
-type reader struct {
-	e   front.Endpoint
-	err error
-}
-
-func (r *reader) fail(name, want string) {
-	if r.err == nil {
-		r.err = fmt.Errorf("listener %s: %s=%s makes no sense: it should be %s", r.e, name, r.e.Params.Get(name), want)
-	}
-}
-
-func (r *reader) text(name, otherwise string) string {
-	if r.e.Params.Has(name) {
-		return r.e.Params.Get(name)
-	}
-	return otherwise
-}
-
-func (r *reader) name(name string) string {
-	s := r.e.Params.Get(name)
-	if len(s) > longestKey {
-		r.fail(name, "255 bytes long at most")
-	}
-	return s
-}
-
-func (r *reader) flag(name string, otherwise bool) bool {
-	switch r.text(name, strconv.FormatBool(otherwise)) {
-	case "1", "true":
-		return true
-	case "0", "false":
-		return false
-	}
-	r.fail(name, "0 or 1")
-	return otherwise
-}
-
-func (r *reader) number(name string, otherwise int, unit string) int {
-	if !r.e.Params.Has(name) {
-		return otherwise
-	}
-	n, err := strconv.Atoi(r.e.Params.Get(name))
-	if err != nil || n < 1 || n > largest {
-		r.fail(name, fmt.Sprintf("a number of %s from 1 to %d", unit, largest))
-	}
-	return n
-}
-
-func (r *reader) duration(name string, otherwise time.Duration) time.Duration {
-	if !r.e.Params.Has(name) {
-		return otherwise
-	}
-	d, err := time.ParseDuration(r.e.Params.Get(name))
-	if err == nil && d <= 0 {
-		err = errors.New("not positive")
-	}
-	if err != nil {
-		r.fail(name, "a duration above 0, such as 90s or 5m")
-	}
-	return d
 }

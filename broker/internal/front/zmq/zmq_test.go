@@ -1,10 +1,8 @@
 package zmq
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"log/slog"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -18,57 +16,15 @@ import (
 	"github.com/warrenmq/warren/broker/internal/engine"
 	"github.com/warrenmq/warren/broker/internal/exchange"
 	"github.com/warrenmq/warren/broker/internal/front"
+	"github.com/warrenmq/warren/broker/internal/front/fronttest"
 	"github.com/warrenmq/warren/broker/internal/message"
 	"github.com/warrenmq/warren/zmq"
 )
 
-// logBuffer is what a logger writes into while a test looks on.
-type logBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *logBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
-}
-
-func newEnv(t testing.TB, config engine.Config) (front.Env, *logBuffer) {
-	t.Helper()
-	if config.Users == nil {
-		config.Users = access.New()
-		if err := config.Users.PutDefault("/"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	log := new(logBuffer)
-	logger := slog.New(slog.NewTextHandler(log, nil))
-	config.Logger = logger
-	env := front.Env{Engine: engine.New(config), Logger: logger}
-	t.Cleanup(env.Engine.Close)
-	return env, log
-}
-
-func endpoint(t testing.TB, text string) front.Endpoint {
-	t.Helper()
-	e, err := front.ParseEndpoint(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return e
-}
-
 // serve opens a door and returns where peers reach it, and how to close it before the test ends.
 func serve(t testing.TB, env front.Env, text string) (address string, shut func()) {
 	t.Helper()
-	d, err := New(env, endpoint(t, text))
+	d, err := New(env, fronttest.Endpoint(t, text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,7 +184,7 @@ func (p *program) untilBound(env front.Env, bindings int) {
 func TestSubscribersGetWhatIsPublishedUnderTheirPrefix(t *testing.T) {
 	for _, scheme := range []string{"zmq+pub", "zmq+xpub", "zmq+pub+ipc", "zmq+pub+inproc"} {
 		t.Run(scheme, func(t *testing.T) {
-			env, _ := newEnv(t, engine.Config{})
+			env, _ := fronttest.NewEnv(t, engine.Config{})
 			where := "127.0.0.1:0"
 			switch {
 			case strings.HasSuffix(scheme, "+ipc"):
@@ -269,7 +225,7 @@ func TestSubscribersGetWhatIsPublishedUnderTheirPrefix(t *testing.T) {
 
 func TestAFanoutExchangeHasSubscribersToo(t *testing.T) {
 	for _, name := range []string{"amq.fanout", "amq.headers"} {
-		env, _ := newEnv(t, engine.Config{})
+		env, _ := fronttest.NewEnv(t, engine.Config{})
 		at, _ := serve(t, env, "zmq+pub://127.0.0.1:0?exchange="+name)
 		p, ctx := newProgram(t, env), soon(t)
 		sub := dial(t, zmq.NewSub(nil), at)
@@ -296,7 +252,7 @@ func TestAPrefixIsBoundByItsWholeWords(t *testing.T) {
 }
 
 func TestWhatPeersPublishGoesIntoTheExchange(t *testing.T) {
-	env, log := newEnv(t, engine.Config{})
+	env, log := fronttest.NewEnv(t, engine.Config{})
 	pub := zmq.NewXPub(nil)
 	defer func() { _ = pub.Close() }()
 	at, err := pub.Listen(context.Background(), "tcp://127.0.0.1:0")
@@ -326,7 +282,7 @@ func TestWhatPeersPublishGoesIntoTheExchange(t *testing.T) {
 }
 
 func TestWhatPeersPushGoesIntoTheQueue(t *testing.T) {
-	env, _ := newEnv(t, engine.Config{})
+	env, _ := fronttest.NewEnv(t, engine.Config{})
 	at, _ := serve(t, env, "zmq+pull://127.0.0.1:0?queue=jobs")
 	p, ctx := newProgram(t, env), soon(t)
 	p.consume("jobs")
@@ -363,7 +319,7 @@ func TestWhatPeersPushGoesIntoTheQueue(t *testing.T) {
 }
 
 func TestPulledMessagesMayGoToAnExchange(t *testing.T) {
-	env, _ := newEnv(t, engine.Config{})
+	env, _ := fronttest.NewEnv(t, engine.Config{})
 	at, _ := serve(t, env, "zmq+pull://127.0.0.1:0?exchange=amq.direct&key=k")
 	p := newProgram(t, env)
 	p.bind("amq.direct", "k")
@@ -375,7 +331,7 @@ func TestPulledMessagesMayGoToAnExchange(t *testing.T) {
 
 func TestPublishersAreHeldWhileMemoryIsLow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		env, _ := newEnv(t, engine.Config{MemoryLimit: 10000})
+		env, _ := fronttest.NewEnv(t, engine.Config{MemoryLimit: 10000})
 		at, shut := serve(t, env, "zmq+pull+inproc://held?queue=jobs&hwm=10")
 		defer shut()
 		push := zmq.NewPush(&zmq.Options{SendHWM: 10})
@@ -402,7 +358,7 @@ func TestPublishersAreHeldWhileMemoryIsLow(t *testing.T) {
 
 func TestTheQueueKeepsWhatNoPeerTakes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		env, _ := newEnv(t, engine.Config{})
+		env, _ := fronttest.NewEnv(t, engine.Config{})
 		at, shut := serve(t, env, "zmq+push+inproc://kept?queue=jobs&hwm=1")
 		defer shut()
 		p := newProgram(t, env)
@@ -449,7 +405,7 @@ func TestTheQueueKeepsWhatNoPeerTakes(t *testing.T) {
 }
 
 func TestPushSharesOutAndSurvivesTheDeletionOfItsQueue(t *testing.T) {
-	env, log := newEnv(t, engine.Config{})
+	env, log := fronttest.NewEnv(t, engine.Config{})
 	at, _ := serve(t, env, "zmq+push://127.0.0.1:0?queue=jobs")
 	p, ctx := newProgram(t, env), soon(t)
 	a := dial(t, zmq.NewPull(nil), at)
@@ -474,7 +430,7 @@ func TestPushSharesOutAndSurvivesTheDeletionOfItsQueue(t *testing.T) {
 }
 
 func TestARequestIsAnsweredByWhoeverConsumesIt(t *testing.T) {
-	env, log := newEnv(t, engine.Config{})
+	env, log := fronttest.NewEnv(t, engine.Config{})
 	at, _ := serve(t, env, "zmq+rep://127.0.0.1:0?exchange=&key=rpc")
 	p := newProgram(t, env)
 	_, err := p.client.DeclareQueue(engine.QueueSpec{Name: "rpc"})
@@ -525,7 +481,7 @@ func TestARequestIsAnsweredByWhoeverConsumesIt(t *testing.T) {
 
 func TestARequestIsForgottenAfterItsTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		env, log := newEnv(t, engine.Config{})
+		env, log := fronttest.NewEnv(t, engine.Config{})
 		at, shut := serve(t, env, "zmq+rep+inproc://forgotten?key=rpc&timeout=8s&pending=1")
 		defer shut()
 		p := newProgram(t, env)
@@ -562,7 +518,7 @@ func TestARequestIsForgottenAfterItsTimeout(t *testing.T) {
 }
 
 func TestAQueuesMessagesAreAskedAndTheirAnswersPublished(t *testing.T) {
-	env, _ := newEnv(t, engine.Config{})
+	env, _ := fronttest.NewEnv(t, engine.Config{})
 	at, _ := serve(t, env, "zmq+req://127.0.0.1:0?queue=rpc")
 	p, ctx := newProgram(t, env), soon(t)
 	d, err := p.client.DeclareQueue(engine.QueueSpec{Exclusive: true})
@@ -606,7 +562,7 @@ func TestAQueuesMessagesAreAskedAndTheirAnswersPublished(t *testing.T) {
 
 func TestAnUnansweredMessageGoesBackIntoItsQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		env, _ := newEnv(t, engine.Config{})
+		env, _ := fronttest.NewEnv(t, engine.Config{})
 		at, shut := serve(t, env, "zmq+req+inproc://unanswered?queue=rpc&timeout=8s&prefetch=1")
 		defer shut()
 		p := newProgram(t, env)
@@ -637,7 +593,7 @@ func TestAnUnansweredMessageGoesBackIntoItsQueue(t *testing.T) {
 }
 
 func TestWhatHasCrossedTooManyBordersIsNotHandedOn(t *testing.T) {
-	env, log := newEnv(t, engine.Config{})
+	env, log := fronttest.NewEnv(t, engine.Config{})
 	at, _ := serve(t, env, "zmq+push://127.0.0.1:0?queue=jobs")
 	p, ctx := newProgram(t, env), soon(t)
 	for _, hops := range []uint8{message.MaxHops, message.MaxHops - 1} {
@@ -653,8 +609,8 @@ func TestWhatHasCrossedTooManyBordersIsNotHandedOn(t *testing.T) {
 }
 
 func TestARingOfBrokersEndsAMessageThatGoesRound(t *testing.T) {
-	here, log := newEnv(t, engine.Config{})
-	there, _ := newEnv(t, engine.Config{})
+	here, log := fronttest.NewEnv(t, engine.Config{})
+	there, _ := fronttest.NewEnv(t, engine.Config{})
 	out, _ := serve(t, here, "zmq+push://127.0.0.1:0?queue=ring")
 	serve(t, there, "zmq+pull://"+strings.TrimPrefix(out, "tcp://")+"?queue=ring&connect=1")
 	back, _ := serve(t, there, "zmq+push://127.0.0.1:0?queue=ring")
@@ -677,7 +633,7 @@ func TestTheUsersPermissionsApply(t *testing.T) {
 	must(t, users.Put(access.User{Name: "nobody"}))
 	must(t, users.SetPermissions("/", "nobody", access.Permissions{}))
 	must(t, users.Put(access.User{Name: "outsider"}))
-	env, _ := newEnv(t, engine.Config{Users: users})
+	env, _ := fronttest.NewEnv(t, engine.Config{Users: users})
 	for text, want := range map[string]string{
 		"zmq+push://127.0.0.1:0?queue=jobs&user=nobody":    "configure access to queue 'jobs' in vhost '/' refused for user 'nobody'",
 		"zmq+push://127.0.0.1:0?queue=jobs&user=outsider":  "access to vhost '/' refused for user 'outsider'",
@@ -687,7 +643,7 @@ func TestTheUsersPermissionsApply(t *testing.T) {
 		"zmq+pub://127.0.0.1:0?exchange=amq.direct":        "a pub needs topic, fanout or headers",
 		"zmq+pub://127.0.0.1?exchange=amq.topic&connect=1": "malformed",
 	} {
-		d, err := New(env, endpoint(t, text))
+		d, err := New(env, fronttest.Endpoint(t, text))
 		must(t, err)
 		if _, err := d.Open(context.Background()); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", text, err)
@@ -711,7 +667,7 @@ func TestAListenersURLIsUnderstoodOrRefused(t *testing.T) {
 		"zmq+push://h:1?queue=q&connect=perhaps":           "it should be 0 or 1",
 		"zmq+push://h:1?queue=" + strings.Repeat("q", 256): "255 bytes long at most",
 	} {
-		if _, err := parse(endpoint(t, text)); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := parse(fronttest.Endpoint(t, text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
@@ -725,7 +681,7 @@ func TestAListenersURLIsUnderstoodOrRefused(t *testing.T) {
 		default:
 			text += "&exchange=x"
 		}
-		if _, err := parse(endpoint(t, text)); err != nil {
+		if _, err := parse(fronttest.Endpoint(t, text)); err != nil {
 			t.Error(err)
 		}
 	}
