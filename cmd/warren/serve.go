@@ -13,7 +13,7 @@ import (
 
 type serveCmd struct {
 	Listen []string `sep:"none" placeholder:"URL" help:"An address to listen on; give the flag once for each. Default: the standard listeners, on loopback."`
-	Data   string   `placeholder:"DIR" type:"path" help:"The data folder, made when it is missing."`
+	Data   string   `placeholder:"DIR" type:"path" help:"The data folder, made when it is missing. Nothing is kept in it yet."`
 
 	DrainTimeout time.Duration `default:"5s" placeholder:"DURATION" help:"How long clients may take to finish after SIGTERM before they are cut off. Default: ${default}."`
 	LogFlags
@@ -36,7 +36,7 @@ Listeners:
     zmq+rep://HOST:PORT?exchange=NAME&key=KEY  ZeroMQ REQ clients, answered by AMQP workers
     zmq+req://HOST:PORT?queue=NAME             AMQP callers, answered by ZeroMQ REP workers
 
-room+ and queue+ also take udp and unix as echo+ does. ZeroMQ listeners also take ipc, as in zmq+pub+ipc:///run/news.sock, and connect instead of binding with &connect=1. Port 0 is any free port; the banner says which.`
+room+ and queue+ also take udp and unix as echo+ does. ZeroMQ listeners also take ipc, as in zmq+pub+ipc:///run/news.sock, and connect instead of binding with &connect=1. Port 0 is any free port; the banner says which. Whatever the address, the only user so far is guest, who is served on this machine only.`
 }
 
 // Examples ends "warren serve --help".
@@ -45,8 +45,8 @@ func (*serveCmd) Examples() string {
 # the standard listeners
 warren serve
 
-# AMQP for every host, and a room that nc can enter
-warren serve --listen amqp://0.0.0.0:5672 --listen 'room+tcp://127.0.0.1:7000?exchange=lobby'
+# AMQP, and a room that nc can enter
+warren serve --listen amqp://127.0.0.1:5672 --listen 'room+tcp://127.0.0.1:7000?exchange=lobby'
 
 # AMQP programs publish to amq.topic, ZeroMQ programs subscribe by prefix
 warren serve --listen amqp://127.0.0.1:5672 --listen 'zmq+pub://127.0.0.1:5556?exchange=amq.topic'
