@@ -16,7 +16,7 @@ type amqpPublishCmd struct {
 	ExchangeFlags
 	Count         int           `placeholder:"N" help:"TEXT: publish it so many times. Standard input: end after so many lines. Default: TEXT once, every line."`
 	Confirm       bool          `default:"true" negatable:"" help:"Wait until the broker has confirmed every message. The default."`
-	Mandatory     bool          `help:"Fail when a message reaches no queue."`
+	Mandatory     bool          `help:"Fail when a message reaches no queue. The default without --exchange, where a queue is named."`
 	Persistent    bool          `help:"The messages survive a restart of the broker, in durable queues."`
 	Header        []string      `sep:"none" placeholder:"KEY=VALUE" help:"A header. KEY:=VALUE gives a JSON value, such as retries:=3."`
 	ContentType   string        `placeholder:"TYPE" help:"Such as application/json."`
@@ -32,7 +32,7 @@ type amqpPublishCmd struct {
 
 // Help says what a message is and when it is safe.
 func (*amqpPublishCmd) Help() string {
-	return `With --queue and no --exchange, the message goes to that queue. It exits 0 when the broker has confirmed every message, and with one line when it refused or (with --mandatory) could not route one.`
+	return `Without --exchange, the message goes to the queue that --queue or --key names, and it is an error when there is none. It exits 0 when the broker has confirmed every message, and with one line when it refused or (with --mandatory) could not route one.`
 }
 
 // Examples ends "warren amqp publish --help".
@@ -108,11 +108,12 @@ func (c *amqpPublishCmd) publish(ctx context.Context, std stdio, p *publisher) e
 	if c.Exchange == "" && key == "" {
 		key = c.Queue
 	}
+	mandatory := c.Mandatory || c.Exchange == ""
 	counted := p.countReturns()
 	if c.Text != nil {
 		message.Body = []byte(*c.Text)
 		for range max(c.Count, 1) {
-			if err := p.send(ctx, c.Exchange, key, c.Mandatory, message); err != nil {
+			if err := p.send(ctx, c.Exchange, key, mandatory, message); err != nil {
 				return err
 			}
 		}
@@ -136,7 +137,7 @@ func (c *amqpPublishCmd) publish(ctx context.Context, std stdio, p *publisher) e
 				return fmt.Errorf("standard input: %w", l.err)
 			}
 			message.Body = l.text
-			if err := p.send(ctx, c.Exchange, key, c.Mandatory, message); err != nil {
+			if err := p.send(ctx, c.Exchange, key, mandatory, message); err != nil {
 				return err
 			}
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 
 	loadzmq "github.com/warrenmq/warren/load/zmq"
@@ -24,6 +25,9 @@ warren bench zmq local_lat tcp://127.0.0.1:5555 64 10000 &
 warren bench zmq remote_lat tcp://127.0.0.1:5555 64 10000
 `
 }
+
+// errInterrupted is why an interrupted run has no result: half a measurement is none.
+var errInterrupted = errors.New("interrupted before the end, so there is no result")
 
 type benchZMQCmd struct {
 	Program   string   `arg:"" enum:"local_thr,remote_thr,local_lat,remote_lat,inproc_thr,inproc_lat" help:"local_thr, remote_thr, local_lat, remote_lat, inproc_thr or inproc_lat."`
@@ -59,6 +63,9 @@ warren bench zmq inproc_lat 64 100000
 func (c *benchZMQCmd) Run(ctx context.Context, std stdio) error {
 	out := bufio.NewWriter(std.out)
 	if err := loadzmq.Main(ctx, out, append([]string{c.Program}, c.Arguments...)); err != nil {
+		if ctx.Err() != nil {
+			return errInterrupted
+		}
 		return fmt.Errorf("bench zmq %s: %w", c.Program, advise(err))
 	}
 	return out.Flush()

@@ -67,6 +67,10 @@ func (c *benchAMQPCmd) Validate() error {
 		return errors.New("--queues and --size must be above 0")
 	case c.Publishers == 0 && (!c.Keep || c.Rate != 0 || c.Confirms != 0):
 		return errors.New("without publishers there is nothing but what the queues hold: give --keep, and neither --rate nor --confirms")
+	case c.Confirms < 0 || c.AckEvery < 0 || c.Rate < 0 || c.Duration < 0 || c.Count < 0 || c.ServerPID < 0:
+		return errors.New("--confirms, --ack-every, --rate, --duration, --count and --server-pid must not be below 0")
+	case c.Prefetch < 0 || c.Prefetch > 65535:
+		return errors.New("--prefetch must be from 0 to 65535")
 	case c.AckEvery > c.Prefetch:
 		return errors.New("--ack-every must not be above --prefetch: no message would ever be acknowledged")
 	}
@@ -103,6 +107,9 @@ func (c *benchAMQPCmd) Run(ctx context.Context, std stdio) error {
 	result, err := loadamqp.Run(ctx, options)
 	if options.Progress != nil {
 		fmt.Fprintf(std.err, "\r%60s\r", "")
+	}
+	if ctx.Err() != nil {
+		return errInterrupted
 	}
 	if err != nil {
 		where := c.URL
