@@ -1,6 +1,7 @@
 package amqp091
 
 import (
+	"slices"
 	"sync/atomic"
 
 	"github.com/warrenmq/warren/broker/internal/engine"
@@ -81,6 +82,7 @@ func (c *consumer) Cancelled(*engine.Consumer) {
 	_, there := s.live[c]
 	c.remove()
 	s.mu.Unlock()
+	c.channel.unstarve(c)
 	if there && answered {
 		c.tellCancelled()
 		s.out.Flush()
@@ -133,6 +135,16 @@ func (ch *channel) wakeStarved() {
 	}
 }
 
+// unstarve takes a consumer that is gone from those that wait for the channel's limit.
+func (ch *channel) unstarve(gone *consumer) {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	if gone.starved {
+		gone.starved = false
+		ch.starved = slices.DeleteFunc(ch.starved, func(c *consumer) bool { return c == gone })
+	}
+}
+
 func (ch *channel) consume(m *wire.BasicConsume) error {
 	s := ch.session
 	queue, err := ch.queueName(m.Queue)
@@ -153,8 +165,8 @@ func (ch *channel) consume(m *wire.BasicConsume) error {
 		m.ConsumerTag = s.front.broker.GenerateName("amq.ctag")
 	}
 	c := &consumer{channel: ch, name: m.ConsumerTag, tag: []byte(m.ConsumerTag), noAck: m.NoAck}
-	if !c.register() {
-		return violation(wire.NotAllowed, "attempt to reuse consumer tag '%s'", m.ConsumerTag)
+	if err := c.register(); err != nil {
+		return err
 	}
 	var handle *engine.Consumer
 	if replies {
@@ -186,17 +198,20 @@ func (ch *channel) consume(m *wire.BasicConsume) error {
 	return nil
 }
 
-// register enters the consumer in the books, unless its tag is taken.
-func (c *consumer) register() bool {
+// register enters the consumer in the books, unless its tag is taken or there are too many.
+func (c *consumer) register() error {
 	ch := c.channel
 	ch.session.mu.Lock()
 	defer ch.session.mu.Unlock()
 	if _, taken := ch.consumers[c.name]; taken {
-		return false
+		return violation(wire.NotAllowed, "attempt to reuse consumer tag '%s'", c.name)
+	}
+	if len(ch.session.live) >= maxConsumers {
+		return violation(wire.NotAllowed, "reached maximum (%d) of consumers per connection", maxConsumers)
 	}
 	ch.consumers[c.name] = c
 	ch.session.live[c] = struct{}{}
-	return true
+	return nil
 }
 
 func (ch *channel) cancel(m *wire.BasicCancel) error {
@@ -209,6 +224,7 @@ func (ch *channel) cancel(m *wire.BasicCancel) error {
 	s.mu.Unlock()
 	if c != nil {
 		c.handle.Cancel(s.batch)
+		ch.unstarve(c)
 		if ch.replies == c {
 			ch.replies = nil
 		}

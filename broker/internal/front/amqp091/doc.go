@@ -35,8 +35,9 @@
 //
 // # Bounds
 //
-// A frame is at most what was negotiated (128 KiB), a body 16 MiB (406 above), the unfinished bodies and open transactions
-// of one connection 128 MiB together (506 above), what waits of a held publisher 1 MiB; there are at most 2047 channels.
+// A frame is at most what was negotiated (128 KiB), a body 16 MiB (406 above), the unfinished messages and open transactions
+// of one connection 128 MiB together (506 above), what waits of a held publisher 1 MiB; there are at most 2047 channels, and
+// 65,536 consumers (530 above).
 // Before connection.tune-ok a frame is at most 8 KiB, and all of the handshake takes at most 10 seconds.
 //
 // # What is refused, and what is not done

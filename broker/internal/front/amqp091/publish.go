@@ -40,11 +40,14 @@ const maxSound = 1 << 10
 // forget ends the content and returns how many bytes it had been accounted with.
 func (c *content) forget() int {
 	kept := c.kept
-	body := c.body[:0]
+	props, body := c.props[:0], c.body[:0]
+	if cap(props) > keepContent {
+		props = nil
+	}
 	if cap(body) > keepContent {
 		body = nil
 	}
-	*c = content{exchange: c.exchange[:0], key: c.key[:0], props: c.props[:0], body: body}
+	*c = content{exchange: c.exchange[:0], key: c.key[:0], props: props, body: body}
 	return kept
 }
 
@@ -95,8 +98,7 @@ func (s *session) publish(ch *channel, args, rest []byte, size int) (took, need 
 		}
 	}
 	ch.content.begin(&m)
-	ch.content.announce(h)
-	return took, 0, nil
+	return took, 0, s.announced(&ch.content, h)
 }
 
 // contentHeader decodes a header and checks its properties and its class. Most publishers send the same properties over and
@@ -121,10 +123,25 @@ func (c *content) begin(m *wire.BasicPublish) {
 	c.mandatory, c.immediate = m.Mandatory, m.Immediate
 }
 
-func (c *content) announce(h wire.ContentHeader) {
+// announced keeps the header of a message whose body has not come.
+func (s *session) announced(c *content, h wire.ContentHeader) error {
 	c.state = contentBody
 	c.size = h.BodySize
+	if !s.reserve(c, len(h.Properties)) {
+		return s.closeConnection(errKept(), wire.MethodBasicPublish)
+	}
 	c.props = append(c.props[:0], h.Properties...)
+	return nil
+}
+
+// reserve counts n more bytes of an unfinished message, and reports whether the connection may have them.
+func (s *session) reserve(c *content, n int) bool {
+	if s.kept+n > maxKept {
+		return false
+	}
+	c.kept += n
+	s.kept += n
+	return true
 }
 
 // content handles a header or body frame that publish did not find in its place.
@@ -144,16 +161,16 @@ func (s *session) content(ch *channel, f wire.Frame) error {
 		if err != nil {
 			return s.fail(ch, wire.MethodBasicPublish, err)
 		}
-		c.announce(h)
+		if err := s.announced(c, h); err != nil || s.phase != phaseRunning {
+			return err
+		}
 	} else if c.got += uint64(len(f.Payload)); c.got > c.size {
 		return s.fatal(&wire.Error{Code: wire.FrameError, Text: "more body than the content header has announced", Method: wire.MethodBasicPublish})
 	} else if c.size <= maxBody { // a larger one is read to its end and dropped
-		if s.kept+len(f.Payload) > maxKept {
+		if !s.reserve(c, len(f.Payload)) {
 			return s.closeConnection(errKept(), wire.MethodBasicPublish)
 		}
 		c.body = append(c.body, f.Payload...)
-		c.kept += len(f.Payload)
-		s.kept += len(f.Payload)
 	}
 	if c.got < c.size {
 		return nil

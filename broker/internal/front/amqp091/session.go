@@ -27,7 +27,8 @@ const (
 	closeOkTime     = 10 * time.Second // how long connection.close waits for its answer
 	shutdownTime    = 5 * time.Second  // the same when the broker goes
 	maxBody         = 16 << 20         // RabbitMQ's max_message_size
-	maxKept         = 128 << 20        // unfinished bodies and open transactions of one connection
+	maxKept         = 128 << 20        // unfinished messages and open transactions of one connection
+	maxConsumers    = 1 << 16          // of one connection
 	batchWork       = 1 << 12          // deliveries after which a batch ends, whatever else was read
 	maxSettled      = 1 << 10          // settlements that wait for the end of their batch
 	silentChecks    = 2                // heartbeat intervals without a sign of life that end a connection
@@ -79,7 +80,7 @@ type session struct {
 	last       *channel
 	fetched    bool       // this Feed has answered a basic.get: its answer may be large
 	confirming []*channel // channels that owe a confirm to what this batch published
-	kept       int        // bytes of unfinished bodies and open transactions
+	kept       int        // bytes of unfinished messages and open transactions
 
 	message message.Message        // scratch: the message being published
 	props   []byte                 // scratch: properties that had to be made

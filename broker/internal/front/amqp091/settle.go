@@ -36,7 +36,14 @@ func (ch *channel) settle(tag uint64, multiple bool, how queue.Outcome) error {
 		return errUnknownTag(tag)
 	}
 	if ch.tx != nil {
-		return ch.tx.settle(taken, how)
+		err := ch.tx.settle(taken, how)
+		if err != nil { // then they are still the channel's, which gives them back
+			ch.mu.Lock()
+			ch.unacked.restore(taken)
+			ch.mu.Unlock()
+		}
+		clear(taken)
+		return err
 	}
 	s.settleAll(taken, how)
 	if starving {
