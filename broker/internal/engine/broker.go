@@ -129,21 +129,21 @@ func (b *Broker) housekeep() {
 
 // Close ends the broker: nobody can open a client any more, publishers that are held wait no longer, and no timer is left.
 func (b *Broker) Close() {
-	for _, v := range b.VHosts() {
-		for _, q := range v.all() {
-			q.mu.Lock()
-			q.calm()
-			q.mu.Unlock()
-		}
-	}
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	b.closed.Store(true)
 	if b.stopTimer != nil {
 		b.stopTimer()
 	}
 	if h := b.held.Swap(nil); h != nil {
 		close(h.resumed)
+	}
+	b.mu.Unlock()
+	for _, v := range b.VHosts() { // whose alarms are not set again, now that the broker is closed
+		for _, q := range v.all() {
+			q.mu.Lock()
+			q.calm()
+			q.mu.Unlock()
+		}
 	}
 }
 

@@ -62,13 +62,13 @@ type alarm struct {
 	stop func() bool
 }
 
-// wakeAt sets the alarm, unless it is set for then or earlier. lock: queue
+// wakeAt sets the alarm, unless it is set for then or earlier, or the broker is closed. lock: queue
 func (q *Queue) wakeAt(at, now int64) {
-	if q.alarm.at != 0 && q.alarm.at <= at {
+	br := q.vhost.broker
+	if br.closed.Load() || q.alarm.at != 0 && q.alarm.at <= at {
 		return
 	}
 	q.calm()
-	br := q.vhost.broker
 	q.alarm = alarm{at: at, stop: br.clock.AfterFunc(time.Duration(at-now)*time.Millisecond, func() {
 		b := br.NewBatch()
 		q.mu.Lock()

@@ -153,3 +153,13 @@ func TestTimeToLiveArgumentIsCheckedAndCompared(t *testing.T) {
 	refusal(t, declare("q"), PreconditionFailed,
 		"inequivalent arg 'x-message-ttl' for queue 'q' in vhost '/': received none but current is the value '10' of type 'signedint'")
 }
+
+func TestAClosedBrokerSetsNoAlarm(t *testing.T) {
+	h, g, clock := timed(t)
+	g.declare(QueueSpec{Name: "q"})
+	h.Close()
+	g.mortal("q", "late", "100")
+	if n := clock.pending(); n != 0 {
+		t.Errorf("%d timers", n)
+	}
+}

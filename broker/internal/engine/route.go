@@ -26,7 +26,7 @@ type routeCache struct {
 	last      *route // the one used before this: most publishers repeat themselves
 	routes    []route
 	displaced int // good routes that others took the place of
-	room      int // for how many queues all routes together have memory
+	room      int // how many bytes all routes together hold
 	seed      maphash.Seed
 	walk      walk // scratch
 }
@@ -34,7 +34,7 @@ type routeCache struct {
 const (
 	fewRoutes  = 16
 	manyRoutes = 1024
-	maxRoom    = 64 << 10
+	maxRoom    = 512 << 10
 	keptDests  = 4096
 )
 
@@ -71,13 +71,13 @@ func (rc *routeCache) find(c *Client, m *message.Message) (*route, error) {
 	}
 	rc.last = nil
 	r.generation = 0 // until it is whole
-	rc.room -= cap(r.queues)
+	rc.room -= r.room()
 	r.exchange = append(r.exchange[:0], m.Exchange...)
 	r.key = append(r.key[:0], m.Key...)
 	clear(r.queues[:cap(r.queues)])
 	r.queues, r.headers = r.queues[:0], false
 	err := rc.resolve(c, m, r)
-	rc.room += cap(r.queues)
+	rc.room += r.room()
 	if err != nil {
 		return nil, err
 	}
@@ -90,6 +90,9 @@ func (rc *routeCache) find(c *Client, m *message.Message) (*route, error) {
 func (r *route) leads(m *message.Message, now uint64) bool {
 	return r.generation == now && bytes.Equal(r.key, m.Key) && bytes.Equal(r.exchange, m.Exchange) && !r.headers
 }
+
+// room is how many bytes the route holds.
+func (r *route) room() int { return cap(r.exchange) + cap(r.key) + 8*cap(r.queues) }
 
 func (rc *routeCache) place(m *message.Message) *route {
 	h := maphash.Bytes(rc.seed, m.Key)*31 + maphash.Bytes(rc.seed, m.Exchange)

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"slices"
@@ -312,10 +313,10 @@ func TestRouteCacheHasABoundOnTheQueuesThatItHolds(t *testing.T) {
 		}
 		room := 0
 		for _, r := range g.routes.routes {
-			room += cap(r.queues)
+			room += cap(r.exchange) + cap(r.key) + 8*cap(r.queues)
 		}
-		if room != g.routes.room || room > maxRoom+2*queues {
-			t.Fatalf("room for %d queues, counted %d", room, g.routes.room)
+		if room != g.routes.room || room > maxRoom+16*queues {
+			t.Fatalf("%d bytes of routes, counted %d", room, g.routes.room)
 		}
 	}
 }
@@ -338,3 +339,21 @@ type discard struct{}
 func (discard) Deliver(*Delivery) Verdict { return Taken }
 func (discard) Flush()                    {}
 func (discard) Cancelled(*Consumer)       {}
+
+// Protocols whose keys are long have few of them remembered.
+func TestRouteCacheHasABoundOnTheKeysThatItHolds(t *testing.T) {
+	g := newHouse(t, Config{}).guest()
+	for i := range 4 * manyRoutes {
+		key := append(bytes.Repeat([]byte("k"), message.MaxKey-4), fmt.Sprintf("%04d", i)...)
+		if _, err := g.Publish(g.batch, &message.Message{Exchange: []byte("amq.topic"), Key: key}); err != nil {
+			t.Fatal(err)
+		}
+		held := 0
+		for _, r := range g.routes.routes {
+			held += cap(r.key)
+		}
+		if held > maxRoom+2*message.MaxKey {
+			t.Fatalf("%d bytes of keys are remembered", held)
+		}
+	}
+}
