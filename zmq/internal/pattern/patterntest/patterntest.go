@@ -52,6 +52,9 @@ func (p *Peer) Says(c pattern.Core, texts ...string) {
 	c.Readable(&p.Pipe)
 }
 
+// Unread returns how many messages of the peer the core has not taken.
+func (p *Peer) Unread() int { return len(p.waiting) }
+
 // Commands makes the peer send a command with this body.
 func (p *Peer) Commands(c pattern.Core, body string) {
 	p.waiting = append(p.waiting, message{[][]byte{[]byte(body)}, true})

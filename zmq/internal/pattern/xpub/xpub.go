@@ -12,8 +12,11 @@ import (
 )
 
 // maxNotes is how many messages wait for Recv before the peers are no longer
-// read.
-const maxNotes = 1 << 16
+// read, maxNoteBytes how many bytes of them.
+const (
+	maxNotes     = 1 << 16
+	maxNoteBytes = 8 << 20
+)
 
 // A Core is the pattern of one XPUB socket.
 type Core struct {
@@ -29,6 +32,7 @@ type Core struct {
 	got   pattern.In
 	notes [][][]byte // messages for Recv
 	read  int        // how many of notes Recv has taken
+	bytes int        // in those that it has not
 	lease pattern.Lease
 }
 
@@ -64,7 +68,7 @@ func (c *Core) Readable(p *pattern.Pipe) {
 }
 
 func (c *Core) drain() {
-	for len(c.notes)-c.read < maxNotes {
+	for len(c.notes)-c.read < maxNotes && c.bytes < maxNoteBytes {
 		p := c.in.Recv(&c.got)
 		if p == nil {
 			return
@@ -101,6 +105,7 @@ func (c *Core) take(p *pattern.Pipe) {
 		message := make([][]byte, len(frames))
 		for i, f := range frames {
 			message[i] = bytes.Clone(f)
+			c.bytes += len(f)
 		}
 		c.notes = append(c.notes, message)
 	}
@@ -110,6 +115,7 @@ func (c *Core) take(p *pattern.Pipe) {
 func (c *Core) note(on byte, prefix []byte) {
 	if !c.quiet {
 		c.notes = append(c.notes, [][]byte{slices.Concat([]byte{on}, prefix)})
+		c.bytes += 1 + len(prefix)
 	}
 }
 
@@ -132,6 +138,9 @@ func (c *Core) Recv(in *pattern.In) error {
 	}
 	in.Fill(append(in.Scratch(), c.notes[c.read]...))
 	in.Lease = &c.lease
+	for _, f := range in.Frames {
+		c.bytes -= len(f)
+	}
 	c.notes[c.read] = nil
 	c.read++
 	if c.read == len(c.notes) || c.read >= maxNotes/2 {

@@ -165,3 +165,21 @@ func TestAnUnreadXpubStopsReadingItsPeers(t *testing.T) {
 		t.Errorf("received %q", got)
 	}
 }
+
+func TestAnUnreadXpubKeepsAFewMebibytesAtMost(t *testing.T) {
+	c := xpub.New(0, false)
+	a := patterntest.Join(c, patterntest.New("a"))
+	large := strings.Repeat("x", 1<<20)
+	const many = 20
+	for range many {
+		a.Says(c, large)
+	}
+	if left := a.Unread(); left < many-9 {
+		t.Errorf("%d of %d messages of 1 MiB were left in their queue", left, many)
+	}
+	for i := range many {
+		if got := patterntest.Recv(c); got != large {
+			t.Fatalf("message %d: received %d bytes", i, len(got))
+		}
+	}
+}
