@@ -7,7 +7,8 @@ import "context"
 // being any different. Both sockets ask for them with Options.Notes. The
 // property X-Notes in READY says so to the peer, and a note then travels as a
 // command in front of its message, inside its queue: a message and its note
-// arrive together or not at all. A peer that did not announce X-Notes gets the
+// arrive together or not at all. A note that comes without having been asked
+// for is ignored. A peer that did not announce X-Notes gets the
 // message alone, so notes cross no proxy and no other implementation.
 
 // SendNote is Send with a note on m.

@@ -3,6 +3,9 @@ package zmq
 import (
 	"bytes"
 	"testing"
+	"testing/synctest"
+
+	"github.com/warrenmq/warren/zmq/internal/zmtp"
 )
 
 func TestNoteArrivesWithItsMessage(t *testing.T) {
@@ -75,4 +78,32 @@ func TestNoteOfARequest(t *testing.T) {
 	if string(q.Note) != "n" || string(q.Message[0]) != "?" {
 		t.Errorf("%q with the note %q", q.Message, q.Note)
 	}
+}
+
+func TestANoteThatNobodyAskedForIsNotReceived(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := &memory{}
+		pull, rep := on(t, n, NewPull(nil)), on(t, n, NewRep(nil))
+		listen(t, pull, home)
+		listen(t, rep, "tcp://rep:1")
+		noted := zmtp.AppendNote(nil, []byte("psst"))
+		p, q := n.dial(t, home), n.dial(t, "tcp://rep:1")
+		greet(t, p, zmtp.PUSH, 1)
+		greet(t, q, zmtp.REQ, 1)
+		_, err := p.Write(zmtp.AppendMessage(noted, nil, message("x")))
+		must(t, err)
+		_, err = q.Write(zmtp.AppendMessage(noted, nil, message("|?")))
+		must(t, err)
+		var m Message
+		note := []byte("of the last one")
+		must(t, pull.RecvNote(t.Context(), &note, &m))
+		if text(m) != "x" || len(note) != 0 {
+			t.Errorf("received %q with the note %q", text(m), note)
+		}
+		request, err := rep.Recv(t.Context())
+		must(t, err)
+		if text(request.Message) != "?" || request.Note != nil {
+			t.Errorf("asked %q with the note %q", text(request.Message), request.Note)
+		}
+	})
 }

@@ -50,7 +50,7 @@ func (r *Rep) Recv(ctx context.Context) (*Request, error) {
 			q.envelope[i] = bytes.Clone(f)
 		}
 	}
-	q.Note = bytes.Clone(r.in.Note)
+	q.Note = bytes.Clone(r.note())
 	q.Message = r.arena.take(&r.in)
 	r.received()
 	return q, nil

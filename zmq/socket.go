@@ -204,10 +204,19 @@ func (s *socket) recvNote(ctx context.Context, note *[]byte, m *Message) error {
 	if err := s.await(ctx); err != nil {
 		return err
 	}
-	*note = append((*note)[:0], s.in.Note...)
+	*note = append((*note)[:0], s.note()...)
 	copyInto(m, s.in.Frames)
 	s.received()
 	return nil
+}
+
+// note returns the note on s.in, if the socket asked for notes. Called with mu
+// held.
+func (s *socket) note() []byte {
+	if !s.opts.Notes {
+		return nil
+	}
+	return s.in.Note
 }
 
 // await waits until the core has filled s.in, and returns with the lock held
