@@ -15,9 +15,14 @@ import (
 // returns when nothing of the socket is left; its error is always nil, and a
 // second Close waits for the first.
 func (s *socket) Close() error {
+	endpoints, first := s.beginClose()
+	if !first {
+		<-s.gone
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), s.opts.Linger)
 	defer cancel()
-	if err := s.Shutdown(ctx); err != nil {
+	if err := s.endClose(ctx, endpoints); err != nil {
 		s.opts.Logger.Warn("the socket was closed with messages in its queues", "reason", err)
 	}
 	return nil
@@ -25,15 +30,29 @@ func (s *socket) Close() error {
 
 // Shutdown is Close with ctx in place of Options.Linger. It returns an error
 // if messages that were not written had to be dropped because ctx ended.
+// If the socket is being closed already, it waits for that, or for the end of
+// ctx, which is an error too and ends nothing.
 func (s *socket) Shutdown(ctx context.Context) error {
+	endpoints, first := s.beginClose()
+	if first {
+		return s.endClose(ctx, endpoints)
+	}
+	if !awaited(ctx, s.gone) {
+		return fmt.Errorf("zmq: the socket is still being closed: %w", ctx.Err())
+	}
+	return nil
+}
+
+// beginClose makes every call on the socket fail from now on, and returns its
+// endpoints for endClose, which the first caller owes.
+func (s *socket) beginClose() (endpoints []*address, first bool) {
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
-		<-s.gone
-		return nil
+		return nil, false
 	}
 	s.closed = true
-	endpoints := s.endpoints
+	endpoints = s.endpoints
 	s.endpoints = nil
 	for _, nc := range s.halfOpen {
 		_ = nc.Close()
@@ -42,7 +61,12 @@ func (s *socket) Shutdown(ctx context.Context) error {
 	s.senders.wakeAll()
 	s.receivers.wakeAll()
 	s.unlock()
+	return endpoints, true
+}
 
+// endClose writes what is queued, for as long as ctx allows, and then ends all
+// that the socket runs.
+func (s *socket) endClose(ctx context.Context, endpoints []*address) error {
 	for _, ep := range endpoints {
 		switch {
 		case ep.pipe != nil:

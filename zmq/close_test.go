@@ -213,3 +213,25 @@ func TestManySocketsCloseWithoutWaitingForOneAnother(t *testing.T) {
 		}
 	})
 }
+
+func TestASecondShutdownIsBoundByItsOwnContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		push := on(t, &memory{}, NewPush(&Options{Linger: time.Hour}))
+		dial(t, push, home)
+		send(t, push, "lost")
+		go push.Close()
+		synctest.Wait()
+		start := time.Now()
+		if err := push.Shutdown(within(t, 3*time.Second)); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("error %v", err)
+		}
+		if got := time.Since(start); got != 3*time.Second {
+			t.Errorf("it took %v", got)
+		}
+		must(t, push.Close())
+		if got := time.Since(start); got != time.Hour {
+			t.Errorf("a second Close returned after %v", got)
+		}
+		must(t, push.Shutdown(t.Context()))
+	})
+}

@@ -325,7 +325,8 @@ func (s *socket) Unlisten(endpoint string) error {
 
 // Disconnect ends what Dial of this endpoint began. Messages that are queued
 // for the peer are still sent, for as long as Options.Linger allows; that
-// goes on after Disconnect returns. It fails with an [EndpointError].
+// goes on after Disconnect returns. Those for a name of inproc on which nobody
+// listens are dropped. It fails with an [EndpointError].
 func (s *socket) Disconnect(endpoint string) error {
 	ep, pipes, err := s.removeEndpoint("disconnect", endpoint, true)
 	if err != nil {

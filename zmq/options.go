@@ -22,7 +22,8 @@ type Options struct {
 	SendHWM, RecvHWM int
 
 	// Linger is how long Close waits for messages that are queued and not
-	// written yet, also to peers that are not connected.
+	// written yet, also to peers that are not connected, and for peers that
+	// were sent messages to read them and close their side.
 	// Zero means one second, negative means not at all.
 	Linger time.Duration
 

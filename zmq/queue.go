@@ -308,6 +308,13 @@ func (q *queue) close() {
 	q.signalDrained()
 }
 
+// isClosed tells that nothing in it will be written any more.
+func (q *queue) isClosed() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.closed
+}
+
 // over tells that the last of the stream was written.
 func (q *queue) over() bool {
 	q.mu.Lock()

@@ -77,6 +77,10 @@ func (s *socket) serve(ctx context.Context, p *pipe, nc net.Conn, peer zmtp.Peer
 	defer context.AfterFunc(ctx, func() { c.fail(ErrClosed) })()
 
 	s.mu.Lock()
+	if p.out.isClosed() {
+		s.mu.Unlock()
+		return ErrClosed // the socket is, and waits for nothing any more
+	}
 	if !p.dialed {
 		if s.closed || !slices.Contains(s.endpoints, p.via) {
 			s.mu.Unlock()
@@ -95,7 +99,9 @@ func (s *socket) serve(ctx context.Context, p *pipe, nc net.Conn, peer zmtp.Peer
 	p.out.writer = c
 	p.out.asleep = false // the token is for the flush below
 	p.out.mu.Unlock()
-	s.core.Connected(&p.Pipe)
+	if !p.Gone { // what is gone is sent the last of its queue and no more
+		s.core.Connected(&p.Pipe)
+	}
 	s.senders.wakeAll()
 	s.receivers.wakeOne()
 	s.unlock()
@@ -108,12 +114,12 @@ func (s *socket) serve(ctx context.Context, p *pipe, nc net.Conn, peer zmtp.Peer
 
 	s.mu.Lock()
 	p.conn = nil
-	if p.dialed {
-		s.core.Disconnected(&p.Pipe)
-	} else {
+	if !p.dialed {
 		s.core.Detach(&p.Pipe)
 		delete(s.pipes, p)
 		p.out.close()
+	} else if !p.Gone {
+		s.core.Disconnected(&p.Pipe)
 	}
 	s.senders.wakeAll()
 	s.receivers.wakeAll()

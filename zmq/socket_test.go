@@ -498,3 +498,26 @@ func TestWhatIsWrongWithACallIsSaid(t *testing.T) {
 		must(t, bad.Close())
 	}
 }
+
+func TestAPeerThatWasDisconnectedHasNoNameWhenItsLastMessagesAreSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := &memory{}
+		router := on(t, n, NewRouter(&Options{RouterMandatory: true, Linger: time.Minute}))
+		a := on(t, n, NewDealer(&Options{RoutingID: []byte("a")}))
+		listen(t, a, home)
+		dial(t, router, home)
+		send(t, a, "hello")
+		recv(t, router, "a|hello")
+		must(t, a.Close())
+		synctest.Wait()
+		send(t, router, "a|last")
+		must(t, router.Disconnect(home))
+		b := on(t, n, NewDealer(&Options{RoutingID: []byte("b")}))
+		listen(t, b, home)
+		recv(t, b, "last")
+		synctest.Wait()
+		if err := router.Send(t.Context(), message("b|more")); !errors.Is(err, ErrUnroutable) {
+			t.Errorf("Send to who was disconnected: %v", err)
+		}
+	})
+}
