@@ -19,42 +19,65 @@ func BenchmarkPublishToConsumer(b *testing.B) {
 	}
 }
 
-const benchBatch = 512 // messages in one write
+// BenchmarkConfirmEach counts a publish that waits for its confirm before the next. What an op allocates is the whole cost of
+// one message, not shared with others.
+func BenchmarkConfirmEach(b *testing.B) {
+	client := benchmarkClient(b, new(wire.ConfirmSelect), wire.MethodConfirmSelectOk)
+	publish := wire.BasicPublish{RoutingKey: []byte("nowhere")}
+	one := wire.AppendContent(publish.AppendFrame(nil, 1), 1, wire.Content{Body: make([]byte, 16)}, frameMax)
+	ack := make([]byte, len((&wire.BasicAck{}).AppendFrame(nil, 1)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := client.Write(one); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := io.ReadFull(client, ack); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
 
-func benchmarkThrough(b *testing.B, noAck bool) {
+// benchmarkClient returns a connection with channel 1 and queue q that has said last and heard the answer to it.
+func benchmarkClient(b *testing.B, last wire.Method, answer wire.MethodID) net.Conn {
 	h := newHouse(b, 0)
+	b.Cleanup(h.close)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)
 	}
 	go func() { _ = h.server.Serve(b.Context(), ln) }()
-	defer h.close()
 	client, err := net.Dial("tcp", ln.Addr().String())
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer func() { _ = client.Close() }()
+	b.Cleanup(func() { _ = client.Close() })
 
 	hello := handshake("guest", "guest")
 	hello = new(wire.ChannelOpen).AppendFrame(hello, 1)
 	hello = (&wire.QueueDeclare{Queue: "q"}).AppendFrame(hello, 1)
-	hello = (&wire.BasicConsume{Queue: "q", ConsumerTag: "c", NoAck: noAck}).AppendFrame(hello, 1)
-	if _, err := client.Write(hello); err != nil {
+	if _, err := client.Write(last.AppendFrame(hello, 1)); err != nil {
 		b.Fatal(err)
 	}
-	buf := make([]byte, 256<<10)
-	for start := 0; ; { // until consume-ok
+	buf := make([]byte, 4<<10)
+	for start := 0; ; {
 		n, err := client.Read(buf[start:])
 		if err != nil {
 			b.Fatal(err)
 		}
 		start += n
 		if f := lastFrame(buf[:start]); f.Type == wire.FrameMethod {
-			if id, _, _ := wire.SplitMethod(f.Payload); id == wire.MethodBasicConsumeOk {
-				break
+			if id, _, _ := wire.SplitMethod(f.Payload); id == answer {
+				return client
 			}
 		}
 	}
+}
+
+const benchBatch = 512 // messages in one write
+
+func benchmarkThrough(b *testing.B, noAck bool) {
+	client := benchmarkClient(b, &wire.BasicConsume{Queue: "q", ConsumerTag: "c", NoAck: noAck}, wire.MethodBasicConsumeOk)
+	buf := make([]byte, 256<<10)
 	publish := wire.BasicPublish{RoutingKey: []byte("q")}
 	one := wire.AppendContent(publish.AppendFrame(nil, 1), 1, wire.Content{Body: make([]byte, 16)}, frameMax)
 	deliver := wire.BasicDeliver{ConsumerTag: []byte("c"), RoutingKey: []byte("q")}
