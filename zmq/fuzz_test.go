@@ -15,11 +15,12 @@ func FuzzConn(f *testing.F) {
 	f.Add([]byte("GET / HTTP/1.1\r\n\r\n"), false)
 	f.Add(zmtp.AppendMessage(nil, nil, [][]byte{[]byte("a"), {}}), true)
 	f.Add(zmtp.AppendSubscription(zmtp.AppendPing(nil, 1), "x", true, 1), true)
+	f.Add(zmtp.AppendMessage(zmtp.AppendNote(nil, []byte("n")), nil, [][]byte{nil, []byte("a")}), true)
 	f.Add([]byte{2, 0, 0, 0, 0, 0, 1, 0, 0, 'x'}, true)
 	f.Add([]byte{1, 1, 'x', 4, 7, 4, 'P', 'I', 'N', 'G', 0, 0, 0, 0}, true)
 
 	n := &memory{}
-	o := &Options{MaxMessageSize: 1 << 20, HandshakeTimeout: time.Second, Linger: -1}
+	o := &Options{MaxMessageSize: 1 << 20, HandshakeTimeout: time.Second, Linger: -1, Notes: true}
 	router, xpub := NewRouter(o), NewXPub(o)
 	dealer, sub := NewDealer(o), NewSub(o)
 	const routerAt, xpubAt = "tcp://router:1", "tcp://xpub:1"

@@ -180,6 +180,8 @@ func TestTheRemainderStartsAtAMessage(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	f.Add(AppendMessage(nil, nil, [][]byte{[]byte("a"), nil, make([]byte, 300)}), uint8(3), uint8(2))
 	f.Add(AppendSubscription(AppendPing(nil, 5), "topic", true, 1), uint8(1), uint8(1))
+	f.Add(AppendMessage(AppendNote(nil, []byte("n")), nil, [][]byte{nil, []byte("a")}), uint8(2), uint8(1))
+	f.Add(AppendSubscription(AppendNote(AppendPing(nil, 5), nil), "topic", true, 1), uint8(4), uint8(1))
 	f.Add([]byte{flagLong, 0, 0, 0, 0, 0, 0, 0, 1, 'x'}, uint8(9), uint8(1))
 	f.Add([]byte{flagLong, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF}, uint8(1), uint8(1))
 	f.Fuzz(func(t *testing.T, stream []byte, cut, max uint8) {
