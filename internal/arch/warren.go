@@ -22,7 +22,7 @@ var Warren = Plan{
 		{Folder: "broker/internal/queue", Pure: true},
 
 		// Bytes and commands, never queues.
-		{Folder: "broker/internal/storage/...", Planned: true, May: []string{"broker/internal/storage/..."}},
+		{Folder: "broker/internal/storage/...", May: []string{"broker/internal/storage", "broker/internal/storage/..."}, Modules: []string{"golang.org/x"}},
 		{Folder: "broker/internal/cluster/...", Planned: true, May: []string{"broker/internal/cluster/...", "broker/internal/storage/..."}},
 		{Folder: "broker/internal/access"},
 
