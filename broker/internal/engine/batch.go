@@ -1,5 +1,7 @@
 package engine
 
+import "github.com/warrenmq/warren/broker/internal/storage"
+
 // Batch is what one goroutine does between two waits. It is not safe for concurrent use; its owner is the goroutine that
 // made it. After End it is empty and used again.
 type Batch struct {
@@ -7,9 +9,14 @@ type Batch struct {
 	dirty  []Sink      // outputs to flush
 	after  []aftermath // effects to run with no lock held
 	count  Counters
-	stored int64 // bytes that entered queues, less those that left
+	stored int64 // bytes that entered the memory of queues, less those that left
 	work   int
-	clock  int64 // milliseconds since 1970, once somebody has asked; 0 is not asked yet
+
+	log      storage.Batch // what the store is to know; nil until there is something, and without a store
+	recorded bool          // log has the message that is being published
+	owing    bool          // log has something that a publisher waits for
+	pending  []*Queue      // queues with records in log that are not committed
+	clock    int64         // milliseconds since 1970, once somebody has asked; 0 is not asked yet
 }
 
 // now is the batch's time, in milliseconds since 1970: to a message that comes and goes within a batch no time passes.
@@ -36,9 +43,16 @@ func (b *Broker) NewBatch() *Batch { return &Batch{broker: b} }
 // has done much, so that a buffer of small publishes to a thousand queues does not keep everybody waiting.
 func (b *Batch) Work() int { return b.work }
 
-// End runs what is left to do with no lock held, flushes every output that was written to, and brings the counters up
-// to date. The caller holds no lock that a Sink's Flush or Cancelled, or a ClientInfo's Alarm, takes.
-func (b *Batch) End() {
+// Owing reports whether the batch has something so far that publishers wait for: End will return a ticket.
+func (b *Batch) Owing() bool { return b.owing }
+
+// End runs what is left to do with no lock held, hands over what the store is to know, flushes every output that was
+// written to, and brings the counters up to date. The caller holds no lock that a Sink's Flush or Cancelled, or a
+// ClientInfo's Alarm, takes.
+//
+// It returns the ticket that the publishers of this batch wait for; 0 when they need not wait. It blocks while much more
+// waits for the disk than that can take.
+func (b *Batch) End() Ticket {
 	for i := 0; i < len(b.after); i++ { // effects may have effects
 		a := b.after[i]
 		b.after[i] = aftermath{}
@@ -52,6 +66,7 @@ func (b *Batch) End() {
 		}
 	}
 	b.after = b.after[:0]
+	ticket := b.commit() // before the flush: what a client may acknowledge, the store has been told of
 	for i, s := range b.dirty {
 		b.dirty[i] = nil
 		s.Flush()
@@ -64,8 +79,22 @@ func (b *Batch) End() {
 		b.count = Counters{}
 	}
 	if b.stored != 0 {
-		b.broker.store(b.stored)
+		b.broker.keep(b.stored)
 		b.stored = 0
 	}
 	b.work, b.clock = 0, 0
+	return ticket
+}
+
+// commit hands over what the store is to know.
+func (b *Batch) commit() Ticket {
+	if b.log == nil || b.log.Empty() {
+		return 0
+	}
+	ticket := b.log.Commit(b.owing)
+	if !b.owing {
+		ticket = 0
+	}
+	b.owing = false
+	return ticket
 }

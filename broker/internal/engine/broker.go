@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/warrenmq/warren/broker/internal/access"
+	"github.com/warrenmq/warren/broker/internal/storage"
 )
 
 // Clock is where the engine gets the time from. Tests give it one that they move by hand.
@@ -37,8 +38,11 @@ type Config struct {
 	Users *access.Users
 	// VHosts to begin with. None is one, named "/".
 	VHosts []string
-	// MemoryLimit is how many bytes of messages may lie in queues before publishers are held. 0 is no limit.
+	// MemoryLimit is how many bytes of messages may lie in the memory of queues before publishers are held. 0 is no limit.
 	MemoryLimit int64
+	// Store opens the store that keeps what is durable, and what of long queues does not fit into their windows; the broker
+	// closes it. Nil keeps everything in memory. Only [Open] takes it.
+	Store func(storage.Events) (storage.Store, error)
 	// Clock is the time. Nil is the system's.
 	Clock Clock
 	// Logger is told what an operator should know. Nil is silence.
@@ -59,7 +63,12 @@ type Broker struct {
 	limit  int64
 
 	totals totals
-	stored atomic.Int64 // bytes of messages in queues
+	stored atomic.Int64 // bytes of messages in the memory of queues
+
+	store   storage.Store // nil: everything is in memory
+	waiters waiters
+	failed  chan struct{} // closed when the store has failed
+	failure atomic.Pointer[error]
 
 	held   atomic.Pointer[hold] // nil while publishers may publish; changed under mu
 	closed atomic.Bool          // changed under mu
@@ -81,11 +90,20 @@ var ErrClosed = errors.New("engine: the broker is closed")
 
 const housekeeping = 5 * time.Second
 
-// New returns a broker with empty vhosts.
+// New returns a broker in memory with empty vhosts. Config.Store must be nil.
 func New(c Config) *Broker {
+	if c.Store != nil {
+		panic("engine: New makes brokers in memory: a store needs Open")
+	}
+	b, _ := Open(c) // only a store can fail
+	return b
+}
+
+// Open returns a broker with what its store holds. It fails when the store cannot be opened.
+func Open(c Config) (*Broker, error) {
 	b := &Broker{
 		users: c.Users, clock: c.Clock, log: c.Logger, trace: c.Trace, random: c.Random, limit: c.MemoryLimit,
-		vhosts: make(map[string]*VHost), clients: make(map[*Client]struct{}),
+		vhosts: make(map[string]*VHost), clients: make(map[*Client]struct{}), failed: make(chan struct{}),
 	}
 	if b.clock == nil {
 		b.clock = SystemClock{}
@@ -103,7 +121,7 @@ func New(c Config) *Broker {
 		b.vhosts[name] = newVHost(b, name)
 	}
 	b.schedule()
-	return b
+	return b, nil
 }
 
 // schedule arms the housekeeping timer.
@@ -204,8 +222,8 @@ func (b *Broker) Authenticate(name string, password []byte, loopback bool) (*acc
 	return b.users.Authenticate(name, password, loopback)
 }
 
-// store accounts for bytes that entered queues (or left them) and holds or releases publishers.
-func (b *Broker) store(delta int64) {
+// keep accounts for bytes that entered the memory of queues (or left it) and holds or releases publishers.
+func (b *Broker) keep(delta int64) {
 	b.stored.Add(delta)
 	if b.limit <= 0 {
 		return

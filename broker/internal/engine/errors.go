@@ -18,6 +18,8 @@ const (
 	NotAllowed
 	// NotImplemented: the protocol has it and this broker has not.
 	NotImplemented
+	// Internal: the disk has failed, or a queue on it is damaged.
+	Internal
 )
 
 // Error is a refused operation.
