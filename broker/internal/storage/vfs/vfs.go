@@ -21,7 +21,7 @@ type FS interface {
 	Rename(from, to string) error
 	// Link gives a file another name, where the file system can.
 	Link(name, other string) error
-	// MkdirAll makes a folder and those above it, for this user only.
+	// MkdirAll makes a folder and those above it, for this user only. Those that it made are durable when it returns.
 	MkdirAll(dir string) error
 	// List returns the names in a folder, sorted, without the folder.
 	List(dir string) ([]string, error)
