@@ -125,6 +125,13 @@ func (p *Process) Stop(grace time.Duration) {
 	}
 }
 
+// Kill ends the program and its process group at once, and waits until it has
+// ended.
+func (p *Process) Kill() {
+	syscall.Kill(-p.PID(), syscall.SIGKILL)
+	<-p.done
+}
+
 // AwaitTCP waits until something listens at address.
 func AwaitTCP(ctx context.Context, p *Process, address string) error {
 	for {

@@ -25,6 +25,7 @@ type Report struct {
 	Baseline  string      `json:"baseline"` // the peer that ratios are taken to
 	Rounds    int         `json:"rounds"`
 	Scenarios []*Scenario `json:"scenarios"`
+	Notes     []string    `json:"notes,omitempty"`   // what is to be said below the table
 	Skipped   []string    `json:"skipped,omitempty"` // what was not run, and why
 }
 
@@ -44,13 +45,18 @@ type Peer struct {
 
 // Sample is one round's figures. Zero means that a scenario has no such figure.
 type Sample struct {
-	Rate   float64 `json:"rate,omitempty"`               // per second
-	CPU    float64 `json:"cpu_us_per_message,omitempty"` // of the server or, for ZeroMQ, of both ends
-	P50    float64 `json:"p50_us,omitempty"`
-	P99    float64 `json:"p99_us,omitempty"`
-	P999   float64 `json:"p999_us,omitempty"`
-	Lost   uint64  `json:"lost,omitempty"`
-	Failed string  `json:"failed,omitempty"`
+	Rate      float64 `json:"rate,omitempty"`               // per second
+	CPU       float64 `json:"cpu_us_per_message,omitempty"` // of the server or, for ZeroMQ, of both ends
+	P50       float64 `json:"p50_us,omitempty"`
+	P99       float64 `json:"p99_us,omitempty"`
+	P999      float64 `json:"p999_us,omitempty"`
+	Seconds   float64 `json:"seconds,omitempty"`             // what is waited for
+	Resident  float64 `json:"resident_bytes,omitempty"`      // memory in the end
+	Peak      float64 `json:"peak_resident_bytes,omitempty"` // the most that it was
+	Amplified float64 `json:"write_amplification,omitempty"` // bytes written for each byte of a body
+	Cores     float64 `json:"cores,omitempty"`               // of processor time per second, where nothing is to be done
+	Lost      uint64  `json:"lost,omitempty"`
+	Failed    string  `json:"failed,omitempty"`
 }
 
 // Metric is one of a sample's figures.
@@ -58,9 +64,11 @@ type Metric string
 
 // The metrics that can be a scenario's primary one.
 const (
-	Rate Metric = "rate" // more is better
-	P50  Metric = "p50"  // less is better
-	P99  Metric = "p99"  // less is better
+	Rate     Metric = "rate"     // more is better
+	P50      Metric = "p50"      // less is better
+	P99      Metric = "p99"      // less is better
+	Seconds  Metric = "seconds"  // less is better
+	Resident Metric = "resident" // less is better
 )
 
 func (m Metric) of(s Sample) float64 {
@@ -69,14 +77,23 @@ func (m Metric) of(s Sample) float64 {
 		return s.P50
 	case P99:
 		return s.P99
+	case Seconds:
+		return s.Seconds
+	case Resident:
+		return s.Resident
 	}
 	return s.Rate
 }
 
 // unit is what the plot's axis is labelled with.
 func (m Metric) unit() string {
-	if m == Rate {
+	switch m {
+	case Rate:
 		return "messages per second"
+	case Seconds:
+		return "seconds"
+	case Resident:
+		return "resident memory, bytes"
 	}
 	return string(m) + " latency, µs"
 }
@@ -162,27 +179,64 @@ func (s *Scenario) Ratio(p, baseline *Peer) Spread {
 	return NewSpread(ratios)
 }
 
+// column is one of the table's figures. It is shown when anything has it.
+type column struct {
+	title  string
+	figure func(Sample) float64
+	print  func(float64) string
+}
+
+var columns = []column{
+	{"per second", func(s Sample) float64 { return s.Rate }, number},
+	{"CPU µs/msg", func(s Sample) float64 { return s.CPU }, number},
+	{"p50 µs", func(s Sample) float64 { return s.P50 }, number},
+	{"p99 µs", func(s Sample) float64 { return s.P99 }, number},
+	{"p99.9 µs", func(s Sample) float64 { return s.P999 }, number},
+	{"seconds", func(s Sample) float64 { return s.Seconds }, digits},
+	{"RSS MB", func(s Sample) float64 { return s.Resident / 1e6 }, number},
+	{"peak MB", func(s Sample) float64 { return s.Peak / 1e6 }, number},
+	{"written/byte", func(s Sample) float64 { return s.Amplified }, digits},
+	{"cores", func(s Sample) float64 { return s.Cores }, func(v float64) string { return fmt.Sprintf("%.4f", v) }},
+}
+
+// has tells whether any sample has a figure.
+func (r *Report) has(figure func(Sample) float64) bool {
+	for _, s := range r.Scenarios {
+		for _, p := range s.Peers {
+			if p.Spread(figure).N > 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // WriteTable prints the report for people.
 func (r *Report) WriteTable(w io.Writer) error {
 	fmt.Fprintf(w, "%s\n%s\n%s, %d rounds, medians [min–max]; ratios are to %s in the same round, above 1 is better\n\n",
 		r.Title, r.Machine, r.Started.Format(time.RFC3339), r.Rounds, r.Baseline)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "scenario\tpeer\tper second\tratio\tCPU µs/msg\tp50 µs\tp99 µs\tp99.9 µs\t")
+	shown := slices.DeleteFunc(slices.Clone(columns), func(c column) bool { return !r.has(c.figure) })
+	fmt.Fprint(t, "scenario\tpeer\tratio\t")
+	for _, c := range shown {
+		fmt.Fprint(t, c.title, "\t")
+	}
+	fmt.Fprintln(t)
 	for _, s := range r.Scenarios {
 		base := s.peer(r.Baseline)
 		for _, p := range s.Peers {
-			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.Name, p.Name,
-				p.Spread(func(s Sample) float64 { return s.Rate }).format(number),
-				s.Ratio(p, base).format(ratio),
-				p.Spread(func(s Sample) float64 { return s.CPU }).format(number),
-				p.Spread(func(s Sample) float64 { return s.P50 }).format(number),
-				p.Spread(func(s Sample) float64 { return s.P99 }).format(number),
-				p.Spread(func(s Sample) float64 { return s.P999 }).format(number),
-				p.remarks())
+			fmt.Fprintf(t, "%s\t%s\t%s\t", s.Name, p.Name, s.Ratio(p, base).format(ratio))
+			for _, c := range shown {
+				fmt.Fprint(t, p.Spread(c.figure).format(c.print), "\t")
+			}
+			fmt.Fprintln(t, p.remarks())
 		}
 	}
 	if err := t.Flush(); err != nil {
 		return err
+	}
+	for _, line := range r.Notes {
+		fmt.Fprintln(w, line)
 	}
 	for _, line := range r.Skipped {
 		fmt.Fprintln(w, "skipped:", line)
@@ -238,8 +292,10 @@ func digits(v float64) string {
 		return fmt.Sprintf("%.0f", v)
 	case v >= 10:
 		return fmt.Sprintf("%.1f", v)
+	case v >= 0.1:
+		return fmt.Sprintf("%.2f", v)
 	}
-	return fmt.Sprintf("%.2f", v)
+	return fmt.Sprintf("%.3f", v)
 }
 
 func ratio(v float64) string { return digits(v) + "×" }

@@ -104,3 +104,47 @@ func TestWhatIsSavedCanBeRead(t *testing.T) {
 		t.Errorf("%d dots for four peers with figures", dots)
 	}
 }
+
+func TestTheTableHasTheColumnsThatThereAreFiguresFor(t *testing.T) {
+	var b strings.Builder
+	r := New("Test", "base", 1)
+	r.Add("restart", "about it", Seconds, "base", Sample{Seconds: 10})
+	r.Add("restart", "about it", Seconds, "mine", Sample{Seconds: 0.05, Resident: 20e6})
+	r.Notes = []string{"and this"}
+	if err := r.WriteTable(&b); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"seconds", "RSS MB", "20.0", "0.050", "200×", "and this\n"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("no %q in\n%s", want, b.String())
+		}
+	}
+	for _, want := range []string{"per second", "p50", "written/byte", "cores"} {
+		if strings.Contains(b.String(), want) {
+			t.Errorf("a column %q without figures in\n%s", want, b.String())
+		}
+	}
+}
+
+func TestCurvesHaveADotForEachPointAboveZero(t *testing.T) {
+	c := Curves{Title: "<1>", Across: "messages", Panels: []CurvePanel{
+		{Up: "per second", Lines: []Line{{Name: "a & b", Points: []Point{{1e5, 3e5}, {1e6, 2e5}, {1e7, 0}}}}},
+		{Up: "bytes", Lines: []Line{{Name: "a & b", Points: []Point{{1e5, 50e6}}}, {Name: "none"}}},
+	}}
+	seen := map[string]int{}
+	for d := xml.NewDecoder(strings.NewReader(string(c.SVG()))); ; {
+		token, err := d.Token()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e, ok := token.(xml.StartElement); ok {
+			seen[e.Name.Local]++
+		}
+	}
+	if seen["circle"] != 3 || seen["polyline"] != 3 {
+		t.Errorf("%d dots and %d lines, want 3 and 3", seen["circle"], seen["polyline"])
+	}
+}

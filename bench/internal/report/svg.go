@@ -11,6 +11,7 @@ import (
 // Ito's set).
 var colours = []string{"#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999"}
 
+// The plot's measures, in pixels.
 const (
 	plotWidth  = 900
 	plotLeft   = 190
@@ -26,7 +27,7 @@ const (
 // logarithmic axis, since rates differ a hundredfold.
 func (r *Report) SVG() []byte {
 	var panels []panel
-	for _, m := range []Metric{Rate, P50, P99} {
+	for _, m := range []Metric{Rate, P50, P99, Seconds, Resident} {
 		p := panel{metric: m}
 		for _, s := range r.Scenarios {
 			if s.Primary == m {

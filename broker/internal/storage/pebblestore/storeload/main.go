@@ -7,9 +7,6 @@
 // most the window ahead of what is durable. Then it drains: it reads 256 records of each stream in turn, settles them and
 // goes on to the next. With -queue it does both at once, on one stream: each batch also settles as many
 // records as it brings, the oldest ones.
-//
-// The store "limit" is no store but what the machine allows: one thread that puts a header and a checksum before each of
-// as many records as the window has, appends them to one file in one write, and syncs. It drains nothing.
 package main
 
 import (
@@ -38,7 +35,7 @@ type work struct {
 
 func main() {
 	var w work
-	flag.StringVar(&w.store, "store", "disk", "disk, pebble or limit")
+	flag.StringVar(&w.store, "store", "disk", "disk or pebble")
 	flag.StringVar(&w.dir, "dir", "", "an empty folder on the disk to measure; required")
 	flag.IntVar(&w.streams, "streams", 1, "how many streams")
 	flag.IntVar(&w.size, "size", 1024, "bytes of a record")
@@ -59,9 +56,6 @@ func main() {
 }
 
 func (w *work) do() (*Result, error) {
-	if w.store == "limit" {
-		return w.limit()
-	}
 	open := stores[w.store]
 	if open == nil {
 		return nil, fmt.Errorf("no store %q", w.store)
