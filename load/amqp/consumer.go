@@ -19,6 +19,7 @@ type consumer struct {
 
 	latency   load.Histogram
 	delivered int64
+	firstAt   int64 // when the first whole delivery came, in the run's time; 0 = none has
 	lastAt    int64 // when the last whole delivery came, in the run's time
 
 	// Where scanning stands in the delivery that is under way.
@@ -28,7 +29,7 @@ type consumer struct {
 	tag      uint64 // the last delivery's
 	unacked  int    // deliveries since the last acknowledgement
 	acks     []byte
-	ackEvery int // 0 with automatic acknowledgement
+	ackEvery int // 0 with automatic acknowledgement, and without any
 }
 
 type deliveryState byte
@@ -88,7 +89,9 @@ func (k *consumer) consume() error {
 			return err
 		}
 		if n := k.delivered - before; n > 0 {
-			k.lastAt = at
+			if k.lastAt = at; before == 0 {
+				k.firstAt = at
+			}
 			k.run.delivered.Add(n)
 			if err := k.acknowledge(false); err != nil {
 				return err

@@ -22,8 +22,8 @@ const (
 	RouteTopic   Route = "topic"  // a topic exchange; the queues are bound with a pattern that ends in #
 )
 
-// None, as a number of publishers or of consumers, stands for zero, since zero
-// stands for the default.
+// None, as a number of publishers, of consumers or of deliveries to acknowledge
+// together, stands for zero, since zero stands for the default.
 const None = -1
 
 // Options describes one run. The zero value of every field is a default; only
@@ -67,7 +67,9 @@ type Options struct {
 	Prefetch int
 	// AckEvery acknowledges every so many deliveries of a connection together
 	// (multiple); 0 = 1, each on its own, though in one write where one read
-	// brought several. It can't exceed Prefetch, which it needs.
+	// brought several. It can't exceed Prefetch, which it needs. None never
+	// acknowledges: a consumer gets Prefetch messages, and the queues have them
+	// again when the run is over.
 	AckEvery int
 	// Rate is the number of messages that all publishers together send in a
 	// second, evenly spaced; 0 = as many as possible.
@@ -154,7 +156,7 @@ func newPlan(o Options) (*plan, error) {
 		{"Size", &p.Size, 16, 1, maxSize, false},
 		{"Confirms", &p.Confirms, 0, 0, maxConfirms, false},
 		{"Prefetch", &p.Prefetch, 0, 0, 65_535, false},
-		{"AckEvery", &p.AckEvery, 1, 1, 65_535, false},
+		{"AckEvery", &p.AckEvery, 1, 1, 65_535, true},
 	} {
 		switch {
 		case *n.value == 0:

@@ -29,6 +29,10 @@ type Result struct {
 	Latency load.Summary `json:"latency"`
 	Confirm load.Summary `json:"confirm_latency"`
 
+	// FirstDelivery is when the read returned that brought the first delivery;
+	// the zero time when there was none.
+	FirstDelivery time.Time `json:"first_delivery,omitzero"`
+
 	// ServerCPU is the server's CPU time in the window, in user and kernel
 	// mode, and CPUPerMessage its share for one message: a delivery or, in a
 	// run without consumers, a publish. Zero without ServerPID.

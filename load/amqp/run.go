@@ -434,6 +434,9 @@ func (r *run) result(w workers, from, to snapshot) *Result {
 	var latency, confirm load.Histogram
 	for _, k := range w.consumers {
 		latency.Merge(&k.latency)
+		if at := r.base.Add(time.Duration(k.firstAt)); k.firstAt > 0 && (res.FirstDelivery.IsZero() || at.Before(res.FirstDelivery)) {
+			res.FirstDelivery = at
+		}
 	}
 	for _, p := range w.publishers {
 		confirm.Merge(&p.confirms)

@@ -210,6 +210,33 @@ func TestARunWithoutPublishersTakesWhatTheQueuesHold(t *testing.T) {
 	}
 }
 
+func TestDeliveriesThatAreNotToBeAcknowledgedAreNot(t *testing.T) {
+	f := &fakeBroker{held: 500}
+	before := time.Now()
+	r, err := Run(t.Context(), Options{URL: f.start(t), Publishers: None, Keep: true, Count: 1, Prefetch: 20, AckEvery: None})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.settled()
+	if r.Delivered == 0 || f.ackFrames != 0 || f.qos != 20 {
+		t.Errorf("delivered %d, acknowledged %d with prefetch %d", r.Delivered, f.ackFrames, f.qos)
+	}
+	if r.FirstDelivery.Before(before) || r.FirstDelivery.After(time.Now()) {
+		t.Errorf("the first delivery came at %v in a run that began at %v", r.FirstDelivery, before)
+	}
+}
+
+func TestARunWithoutDeliveriesHasNoFirstOne(t *testing.T) {
+	f := &fakeBroker{}
+	r, err := Run(t.Context(), Options{URL: f.start(t), Count: 10, Confirms: 2, Consumers: None})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !r.FirstDelivery.IsZero() || r.Confirmed != 10 {
+		t.Errorf("confirmed %d of 10, first delivery at %v", r.Confirmed, r.FirstDelivery)
+	}
+}
+
 func TestARunWithoutConsumersEndsWhenTheBrokerHasEverything(t *testing.T) {
 	f := &fakeBroker{}
 	r, err := Run(t.Context(), Options{URL: f.start(t), Count: 5000, Consumers: None})
