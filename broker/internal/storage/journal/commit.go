@@ -110,24 +110,31 @@ func (j *Journal) commit(mark bool) error {
 			return j.refused(err)
 		}
 	}
+	if lies && b != nil {
+		j.report(b)
+	}
 	if j.current != nil && (due || j.c.Sync == storage.Always) {
-		if lies && b != nil {
-			j.advance(b)
-		}
 		if err := j.sync(); err != nil {
 			return j.refused(err)
 		}
 	}
 	j.hasRoom()
+	if !lies && b != nil {
+		j.report(b)
+	}
 	if b != nil {
-		j.advance(b)
-		j.landed()
-		if j.c.Committed != nil {
-			j.c.Committed(j.Durable())
-		}
 		j.spareAhead()
 	}
 	return nil
+}
+
+// report tells everybody that a frame is durable.
+func (j *Journal) report(b *frame) {
+	j.durable.Store(b.number)
+	j.landed()
+	if j.c.Committed != nil {
+		j.c.Committed(j.Durable())
+	}
 }
 
 // syncLater puts off a sync that is due until a commit goes through.
@@ -203,9 +210,6 @@ func (j *Journal) sync() error {
 	j.unsynced = false
 	return nil
 }
-
-// advance makes durable what is up to a frame.
-func (j *Journal) advance(b *frame) { j.durable.Store(b.number) }
 
 // landed ends the way of the frame: the file is where its units are read from now, and who waited for it goes on.
 func (j *Journal) landed() {

@@ -131,8 +131,8 @@ func (j *Journal) begin(f *file, first uint64) error {
 		return err
 	}
 	h.reused = sp.reused
-	if err := j.install(disk, sp.name, &h); err != nil {
-		disk.Close()
+	disk, err = j.install(disk, sp.name, &h)
+	if err != nil {
 		if sp.length > 0 {
 			j.keep(sp)
 		}
@@ -177,24 +177,34 @@ func (j *Journal) openSpare(number uint64) (spare, vfs.File, error) {
 	return sp, disk, nil
 }
 
-// install gives a file its header and then its name.
-func (j *Journal) install(disk vfs.File, spare string, h *fileHead) error {
-	var b [fileHeader]byte
-	h.encode(&b)
+// install gives a file its header and then its name, and returns it open.
+func (j *Journal) install(disk vfs.File, spare string, h *fileHead) (vfs.File, error) {
 	to := Name(h.number)
-	if _, err := disk.WriteAt(b[:], 0); err != nil {
-		return orRoom(fmt.Errorf("journal: writing the header of %s: %w", to, err))
+	if err := errors.Join(writeHead(disk, h), disk.Close()); err != nil { // some systems rename no open files
+		return nil, fmt.Errorf("journal: the header of %s: %w", to, err)
 	}
-	if err := disk.Sync(); err != nil {
-		return fmt.Errorf("journal: syncing the header of %s: %w", to, err)
-	}
-	if err := j.c.FS.Rename(filepath.Join(j.c.Dir, spare), filepath.Join(j.c.Dir, to)); err != nil {
-		return orRoom(fmt.Errorf("journal: %w", err))
+	to = filepath.Join(j.c.Dir, to)
+	if err := j.c.FS.Rename(filepath.Join(j.c.Dir, spare), to); err != nil {
+		return nil, orRoom(fmt.Errorf("journal: %w", err))
 	}
 	if err := j.c.FS.SyncDir(j.c.Dir); err != nil {
-		return fmt.Errorf("journal: syncing the folder: %w", err)
+		return nil, fmt.Errorf("journal: syncing the folder: %w", err)
 	}
-	return nil
+	disk, err := j.c.FS.OpenReadWrite(to)
+	if err != nil {
+		return nil, fmt.Errorf("journal: %w", err)
+	}
+	return disk, nil
+}
+
+// writeHead writes a header and syncs it.
+func writeHead(disk vfs.File, h *fileHead) error {
+	var b [fileHeader]byte
+	h.encode(&b)
+	if _, err := disk.WriteAt(b[:], 0); err != nil {
+		return orRoom(err)
+	}
+	return disk.Sync()
 }
 
 func spareName(number uint64) string {
