@@ -1,15 +1,14 @@
-package storetest_test
+package storetest
 
 import (
 	"testing"
 
 	"github.com/warrenmq/warren/broker/internal/storage"
-	"github.com/warrenmq/warren/broker/internal/storage/storetest"
 )
 
 func TestTheModelKeepsTheContract(t *testing.T) {
-	storetest.Run(t, func(*testing.T) storetest.Place {
-		model := storetest.NewModel()
+	Run(t, func(*testing.T) Place {
+		model := NewModel()
 		first := true
 		return func(e storage.Events) (storage.Store, error) {
 			if !first {

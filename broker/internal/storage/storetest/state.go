@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 )
@@ -32,6 +33,36 @@ type Change struct {
 	Deliveries uint16
 	Payload    []byte // of To, shared by all To of a message; of Put the value. Nobody changes it
 	Key        string
+}
+
+// String returns the change as a line of a trace.
+func (c Change) String() string {
+	switch c.Op {
+	case To:
+		s := fmt.Sprintf("to %d/%d, %d bytes", c.Stream, c.Seq, len(c.Payload))
+		if c.Deadline != 0 {
+			s += fmt.Sprintf(", deadline %d", c.Deadline)
+		}
+		if c.Transient {
+			s += ", transient"
+		}
+		return s
+	case Delivered:
+		return fmt.Sprintf("delivered %d/%d", c.Stream, c.Seq)
+	case Returned:
+		return fmt.Sprintf("returned %d/%d, %d deliveries", c.Stream, c.Seq, c.Deliveries)
+	case Settle:
+		return fmt.Sprintf("settle %d/%d", c.Stream, c.Seq)
+	case Truncate:
+		return fmt.Sprintf("truncate %d/[%d,%d)", c.Stream, c.Seq, c.Until)
+	case Drop:
+		return fmt.Sprintf("drop %d", c.Stream)
+	case Put:
+		return fmt.Sprintf("put %q, %d bytes", c.Key, len(c.Payload))
+	case Delete:
+		return fmt.Sprintf("delete %q", c.Key)
+	}
+	return fmt.Sprintf("change of kind %d", c.Op)
 }
 
 // A State is what a store holds: what the changes made of it that were applied in their order. The zero State holds

@@ -1,0 +1,608 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+
+	"github.com/warrenmq/warren/broker/internal/storage"
+	"github.com/warrenmq/warren/broker/internal/storage/vfs"
+)
+
+// Simulation is a run of random operations of several clients on a store on a disk that crashes. All of it follows from
+// Seed.
+type Simulation struct {
+	Open  Open
+	Seed  uint64
+	Steps int                              // 0 is 250
+	Trace func(format string, args ...any) // is told each step; nil: nobody is
+}
+
+// Tally is what happened in simulations.
+type Tally struct {
+	Seeds     int
+	Steps     int
+	Batches   int
+	PowerCuts int // that lost some of what was not synced
+	Kills     int // of the process, after which the disk still has what it had
+	Recovery  int // of both, while the store was being opened
+	Reopened  int // closed and opened
+	Lost      int // batches that were not durable and gone after a crash
+	Kept      int // batches that were not durable and there after a crash
+}
+
+// Add adds another tally.
+func (t *Tally) Add(o Tally) {
+	t.Seeds += o.Seeds
+	t.Steps += o.Steps
+	t.Batches += o.Batches
+	t.PowerCuts += o.PowerCuts
+	t.Kills += o.Kills
+	t.Recovery += o.Recovery
+	t.Reopened += o.Reopened
+	t.Lost += o.Lost
+	t.Kept += o.Kept
+}
+
+func (t Tally) String() string {
+	return fmt.Sprintf("%d seeds, %d steps, %d batches; %d power cuts and %d kills, %d of them during recovery; closed and opened %d times; "+
+		"of the batches that were not durable at a crash %d were lost and %d kept",
+		t.Seeds, t.Steps, t.Batches, t.PowerCuts, t.Kills, t.Recovery, t.Reopened, t.Lost, t.Kept)
+}
+
+// Run runs the simulation and returns in what the store broke its promises.
+func (s Simulation) Run() (Tally, error) {
+	if s.Steps == 0 {
+		s.Steps = 250
+	}
+	w := &world{
+		Simulation: s,
+		rnd:        rand.New(rand.NewPCG(s.Seed, 0)),
+		disk:       vfs.NewMemory(),
+		highest:    make(map[uint64]uint64),
+		tally:      Tally{Seeds: 1},
+	}
+	w.journal = 1 << (9 + w.rnd.IntN(6)) // 512 B to 16 KiB
+	w.payload = 1 << (2 + w.rnd.IntN(9)) // 4 B to 1 KiB
+	err := w.run()
+	return w.tally, err
+}
+
+// world is a simulation that runs.
+type world struct {
+	Simulation
+	rnd     *rand.Rand
+	journal int64 // size of a file of the journal
+	payload int   // usual size of a payload
+
+	disk    *vfs.Memory
+	process *process
+	store   Subject
+	failed  error // what the store said when it failed
+	history History
+	clients [3]client
+	streams []*simStream              // that were not dropped
+	handles map[uint64]storage.Stream // of all, by id
+	highest map[uint64]uint64         // by stream: the highest number that was ever used
+	lastID  uint64                    // the highest id that a stream has, of those that are known to the disk or were handed out since
+	serial  int                       // of payloads
+	tally   Tally
+}
+
+// client gathers changes for its next batch.
+type client struct {
+	batch   storage.Batch
+	changes []Change
+}
+
+type simStream struct {
+	storage.Stream
+	next uint64 // number to use
+}
+
+func (w *world) trace(format string, args ...any) {
+	if w.Trace != nil {
+		w.Trace(format, args...)
+	}
+}
+
+func (w *world) run() error {
+	w.process = &process{disk: w.disk}
+	if err := w.open(); err != nil {
+		return err
+	}
+	if err := w.compareOpened(); err != nil {
+		return err
+	}
+	for w.tally.Steps = 1; w.tally.Steps <= w.Steps; w.tally.Steps++ {
+		if err := w.step(); err != nil {
+			return fmt.Errorf("step %d: %w", w.tally.Steps, err)
+		}
+	}
+	if err := w.end(); err != nil {
+		return fmt.Errorf("in the end: %w", err)
+	}
+	return nil
+}
+
+// open opens the store and begins with what it shows, which is nothing, or what was closed, or what a crash left.
+func (w *world) open() (err error) {
+	w.failed = nil
+	w.store, err = w.Open(Options{
+		FS: w.process, Dir: dir, JournalSize: w.journal,
+		Events: storage.Events{
+			Committed: func(t storage.Ticket) { w.history.Durable(t) },
+			Failed:    func(err error) { w.failed = err },
+		},
+	})
+	return err
+}
+
+// begun takes in what the store shows after it was opened.
+func (w *world) begun() error {
+	w.streams, w.handles = nil, make(map[uint64]storage.Stream)
+	now := w.history.Now()
+	for _, id := range w.store.Streams() {
+		s := &simStream{Stream: w.store.Stream(id)}
+		s.next = s.Info().Next
+		if s.next > w.highest[id]+1 {
+			return fmt.Errorf("stream %d: Next is %d, and the highest number was %d", id, s.next, w.highest[id])
+		}
+		w.streams = append(w.streams, s)
+		w.handles[id] = s.Stream
+	}
+	w.lastID = now.lastStream
+	for i := range w.clients {
+		w.clients[i] = client{batch: w.store.NewBatch()}
+	}
+	return nil
+}
+
+// weights of the steps, of their sum.
+var steps = []struct {
+	weight int
+	name   string
+	do     func(*world) error
+}{
+	{60, "publish", (*world).publish},
+	{10, "fan out", (*world).fanOut},
+	{60, "settle", (*world).settle},
+	{4, "settle early", (*world).settleEarly},
+	{6, "delivered", (*world).delivered},
+	{6, "returned", (*world).returned},
+	{4, "truncate", (*world).truncate},
+	{2, "drop", (*world).drop},
+	{8, "value", (*world).value},
+	{60, "hand over", (*world).handOver},
+	{40, "commit", (*world).commit},
+	{12, "copy out", (*world).copyOut},
+	{6, "compact", (*world).compact},
+	{6, "checkpoint", (*world).checkpoint},
+	{3, "reopen", (*world).reopen},
+	{3, "full", (*world).full},
+	{4, "crash", (*world).crash},
+	{6, "plan a crash", (*world).planCrash},
+	{6, "look", (*world).look},
+}
+
+var sumOfWeights = func() (sum int) {
+	for _, s := range steps {
+		sum += s.weight
+	}
+	return sum
+}()
+
+func (w *world) step() error {
+	n := w.rnd.IntN(sumOfWeights)
+	for i := range steps {
+		if n -= steps[i].weight; n >= 0 {
+			continue
+		}
+		if err := steps[i].do(w); err != nil && !w.process.isDead() {
+			return fmt.Errorf("%s: %w", steps[i].name, err)
+		}
+		break
+	}
+	if w.process.isDead() {
+		w.trace("the process has died")
+		return w.crash()
+	}
+	if w.failed != nil {
+		return fmt.Errorf("the store has failed: %w", w.failed)
+	}
+	return nil
+}
+
+func (w *world) client() *client { return &w.clients[w.rnd.IntN(len(w.clients))] }
+
+// add adds a change to a client's batch.
+func (w *world) add(c *client, changes ...Change) {
+	for _, change := range changes {
+		w.trace("  %v", change)
+	}
+	for i := range changes {
+		switch id := changes[i].Stream; changes[i].Op {
+		case To, Delivered, Returned, Settle:
+			w.highest[id] = max(w.highest[id], changes[i].Seq)
+		case Truncate:
+			w.highest[id] = max(w.highest[id], changes[i].Until-1)
+		}
+	}
+	Fill(c.batch, changes, w.on)
+	c.changes = append(c.changes, changes...)
+}
+
+// on returns a stream that was met since the store was opened, also one that was dropped.
+func (w *world) on(id uint64) storage.Stream { return w.handles[id] }
+
+// stream returns a stream: often one of a few, sometimes a new one.
+func (w *world) stream() (*simStream, error) {
+	if n := len(w.streams); n > 0 && (n > 12 || w.rnd.IntN(10) > 0) {
+		if w.rnd.IntN(2) == 0 {
+			return w.streams[w.rnd.IntN(min(n, 2))], nil
+		}
+		return w.streams[w.rnd.IntN(n)], nil
+	}
+	s := &simStream{Stream: w.store.NewStream(), next: 1}
+	if s.ID() <= w.lastID {
+		return nil, fmt.Errorf("a new stream has id %d, and %d was known", s.ID(), w.lastID)
+	}
+	w.lastID = s.ID()
+	w.streams = append(w.streams, s)
+	w.handles[s.ID()] = s.Stream
+	return s, nil
+}
+
+func (s *simStream) take(n uint64) uint64 {
+	s.next += n
+	return s.next - 1
+}
+
+// message returns a payload that no other has.
+func (w *world) message() []byte {
+	n := w.rnd.IntN(w.payload)
+	switch w.rnd.IntN(200) {
+	case 0, 1:
+		n = 64<<10 + w.rnd.IntN(3) - 1 // where large begins
+	case 2, 3, 4:
+		n = int(w.journal)/2 + w.rnd.IntN(int(w.journal))
+	case 5:
+		n = 0
+	}
+	w.serial++
+	p := fmt.Appendf(make([]byte, 0, n+16), "%d of %d;", w.serial, w.Seed)
+	for i := len(p); i < n; i++ {
+		p = append(p, byte(i*w.serial))
+	}
+	return p[:n]
+}
+
+func (w *world) to(s *simStream, payload []byte) Change {
+	c := Change{Op: To, Stream: s.ID(), Seq: s.take(1), Payload: payload, Transient: w.rnd.IntN(6) == 0}
+	if w.rnd.IntN(4) == 0 {
+		c.Deadline = 1 + w.rnd.Int64N(1000)
+	}
+	if w.rnd.IntN(40) == 0 {
+		s.take(1 + w.rnd.Uint64N(5)) // numbers that nobody uses
+	}
+	return c
+}
+
+func (w *world) publish() error {
+	w.trace("publish")
+	s, err := w.stream()
+	if err != nil {
+		return err
+	}
+	c := w.client()
+	for range 1 + w.rnd.IntN(8) {
+		w.add(c, w.to(s, w.message()))
+	}
+	return nil
+}
+
+func (w *world) fanOut() error {
+	w.trace("fan out")
+	payload := w.message()
+	var changes []Change
+	used := make(map[uint64]bool)
+	for range 2 + w.rnd.IntN(5) {
+		s, err := w.stream()
+		if err != nil {
+			return err
+		}
+		if !used[s.ID()] {
+			used[s.ID()] = true
+			changes = append(changes, w.to(s, payload))
+		}
+	}
+	w.add(w.client(), changes...)
+	return nil
+}
+
+// alive returns a stream with live records, and those.
+func (w *world) alive() (*simStream, []record) {
+	now := w.history.Now()
+	var with []*simStream
+	for _, s := range w.streams {
+		if st := now.streams[s.ID()]; st != nil && len(st.records) > 0 {
+			with = append(with, s)
+		}
+	}
+	if len(with) == 0 {
+		return nil, nil
+	}
+	s := with[w.rnd.IntN(len(with))]
+	return s, now.streams[s.ID()].records
+}
+
+func (w *world) settle() error {
+	s, records := w.alive()
+	if s == nil {
+		return nil
+	}
+	w.trace("settle")
+	c, n := w.client(), 1+w.rnd.IntN(10)
+	if w.rnd.IntN(3) > 0 { // as queues do: from the front
+		for _, r := range records[:min(n, len(records))] {
+			w.add(c, settle(s.ID(), r.seq))
+		}
+		return nil
+	}
+	for range n {
+		w.add(c, settle(s.ID(), records[w.rnd.IntN(len(records))].seq))
+	}
+	return nil
+}
+
+// settleEarly settles a record that stands in a batch of another client, which was not handed over yet.
+func (w *world) settleEarly() error {
+	from := w.rnd.IntN(len(w.clients))
+	changes := w.clients[from].changes
+	i := slices.IndexFunc(changes, func(c Change) bool { return c.Op == To })
+	if i < 0 {
+		return nil
+	}
+	w.trace("settle early")
+	w.add(&w.clients[(from+1)%len(w.clients)], settle(changes[i].Stream, changes[i].Seq))
+	return nil
+}
+
+func (w *world) delivered() error {
+	s, records := w.alive()
+	if s == nil {
+		return nil
+	}
+	w.trace("delivered")
+	w.add(w.client(), delivered(s.ID(), records[w.rnd.IntN(len(records))].seq))
+	return nil
+}
+
+func (w *world) returned() error {
+	s, records := w.alive()
+	if s == nil {
+		return nil
+	}
+	w.trace("returned")
+	w.add(w.client(), returned(s.ID(), records[w.rnd.IntN(len(records))].seq, uint16(1+w.rnd.IntN(5))))
+	return nil
+}
+
+func (w *world) truncate() error {
+	s, records := w.alive()
+	if s == nil {
+		return nil
+	}
+	w.trace("truncate")
+	from, until := uint64(0), s.next
+	if w.rnd.IntN(2) == 0 {
+		from = records[w.rnd.IntN(len(records))].seq
+		until = from + w.rnd.Uint64N(s.next-from+1)
+	}
+	w.add(w.client(), truncate(s.ID(), from, until))
+	return nil
+}
+
+func (w *world) drop() error {
+	if len(w.streams) == 0 {
+		return nil
+	}
+	w.trace("drop")
+	i := w.rnd.IntN(len(w.streams))
+	w.add(w.client(), drop(w.streams[i].ID()))
+	w.streams = slices.Delete(w.streams, i, i+1)
+	return nil
+}
+
+func (w *world) value() error {
+	w.trace("value")
+	key := fmt.Sprint("key ", w.rnd.IntN(12))
+	if w.rnd.IntN(3) == 0 {
+		w.add(w.client(), del(key))
+		return nil
+	}
+	w.serial++
+	w.add(w.client(), put(key, strings.Repeat("v", w.rnd.IntN(50))+fmt.Sprint(w.serial)))
+	return nil
+}
+
+func (w *world) handOver() error {
+	w.handOverBatch(w.client())
+	return nil
+}
+
+func (w *world) handOverBatch(c *client) {
+	if len(c.changes) == 0 {
+		return
+	}
+	t := c.batch.Commit(w.rnd.IntN(2) == 0)
+	w.trace("hand over %d changes: ticket %d", len(c.changes), t)
+	w.history.Add(t, c.changes)
+	c.changes = nil
+	w.tally.Batches++
+}
+
+func (w *world) commit() error {
+	w.trace("commit")
+	return w.store.Commit()
+}
+
+func (w *world) copyOut() error {
+	w.trace("copy out")
+	return w.store.CopyOut()
+}
+
+func (w *world) compact() error {
+	w.trace("compact")
+	return w.store.Compact()
+}
+
+func (w *world) checkpoint() error {
+	w.trace("checkpoint")
+	return w.store.Checkpoint()
+}
+
+func (w *world) reopen() error {
+	w.trace("reopen")
+	w.tally.Reopened++
+	for i := range w.clients {
+		w.handOverBatch(&w.clients[i])
+	}
+	if err := w.store.Close(); err != nil {
+		return fmt.Errorf("closing: %w", err)
+	}
+	if n := w.history.Pending(); n > 0 {
+		return fmt.Errorf("%d batches are not durable after Close", n)
+	}
+	if err := w.open(); err != nil {
+		return err
+	}
+	return w.compareOpened()
+}
+
+func (w *world) compareOpened() error {
+	pending := w.history.Pending()
+	kept, err := recovered(w.store, &w.history)
+	if err != nil {
+		return err
+	}
+	w.tally.Kept += kept
+	w.tally.Lost += pending - kept
+	w.trace("opened, with %d of %d batches that were not durable", kept, pending)
+	return w.begun()
+}
+
+// full is a time in which the disk takes nothing more. What is handed over then is not lost.
+func (w *world) full() error {
+	w.trace("the disk is full")
+	w.process.setFull(true)
+	for range 1 + w.rnd.IntN(4) {
+		w.handOverBatch(w.client())
+		step := []func() error{w.store.Commit, w.store.Commit, w.store.CopyOut, w.store.Compact, w.store.Checkpoint}[w.rnd.IntN(5)]
+		if err := step(); err != nil && !errors.Is(err, vfs.ErrNoSpace) {
+			return err
+		}
+	}
+	w.process.setFull(false)
+	w.trace("the disk has room again")
+	if err := w.store.Commit(); err != nil {
+		return err
+	}
+	if n := w.history.Pending(); n > 0 && !w.process.isDead() {
+		return fmt.Errorf("%d batches are not durable although the disk has room again", n)
+	}
+	return nil
+}
+
+// planCrash lets the process die at one of its next calls, whatever it is doing then.
+func (w *world) planCrash() error {
+	n := 1 + w.rnd.IntN(25)
+	w.trace("will die at call %d", n)
+	w.process.dieAt(n, w.rnd.IntN(2) == 0)
+	return nil
+}
+
+// crash ends the process and opens the store again, perhaps with further crashes while it recovers.
+func (w *world) crash() error {
+	for attempt := 0; ; attempt++ {
+		w.process.kill()
+		if w.rnd.IntN(4) == 0 {
+			w.trace("kill")
+			w.tally.Kills++
+			w.disk = w.disk.Clone()
+		} else {
+			keep := []float64{0, 1, 0.5, w.rnd.Float64()}[w.rnd.IntN(4)]
+			w.trace("power cut: of what was not synced, %.2f is kept", keep)
+			w.tally.PowerCuts++
+			w.disk = w.disk.Crash(w.rnd, keep)
+		}
+		if attempt > 0 {
+			w.tally.Recovery++
+		}
+		w.process = &process{disk: w.disk}
+		if attempt < 4 && w.rnd.IntN(3) == 0 {
+			n := 1 + w.rnd.IntN(15)
+			w.trace("will die at call %d of recovery", n)
+			w.process.dieAt(n, w.rnd.IntN(2) == 0)
+		}
+		err := w.open()
+		if w.process.isDead() {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("opening after a crash: %w", err)
+		}
+		w.process.dieAt(0, false)
+		return w.compareOpened()
+	}
+}
+
+// look compares all that the store shows.
+func (w *world) look() error {
+	w.trace("look")
+	if w.process.isDead() {
+		return nil
+	}
+	if err := Compare(w.store, w.history.Now()); err != nil {
+		return err
+	}
+	for _, s := range w.streams {
+		if st := w.history.Now().streams[s.ID()]; st != nil && !st.dropped {
+			if err := compareDue(s, st, w.rnd.Int64N(1100)); err != nil {
+				return fmt.Errorf("stream %d: %w", s.ID(), err)
+			}
+		}
+	}
+	return nil
+}
+
+// end lets the store come to rest, looks at the disk, and opens the store once more.
+func (w *world) end() error {
+	w.process.dieAt(0, false)
+	if err := w.reopen(); err != nil {
+		return err
+	}
+	if w.rnd.IntN(2) == 0 {
+		w.trace("drop everything")
+		for len(w.streams) > 0 {
+			if err := w.drop(); err != nil {
+				return err
+			}
+		}
+		for i := range w.clients {
+			w.handOverBatch(&w.clients[i])
+		}
+	}
+	if err := w.rest(); err != nil {
+		return err
+	}
+	if err := w.reopen(); err != nil {
+		return err
+	}
+	if err := w.look(); err != nil {
+		return err
+	}
+	return w.store.Close()
+}
