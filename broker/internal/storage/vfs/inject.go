@@ -140,11 +140,11 @@ func (f *injectedFile) WriteAt(b []byte, off int64) (int, error) {
 	case nil:
 		return f.f.WriteAt(b, off)
 	case *ShortWrite:
-		if n, wrong := f.f.WriteAt(b[:min(err.N, len(b))], off); wrong != nil {
+		n, wrong := f.f.WriteAt(b[:min(err.N, len(b))], off)
+		if wrong != nil {
 			return n, wrong
-		} else {
-			return n, err.Err
 		}
+		return n, err.Err
 	default:
 		return 0, err
 	}

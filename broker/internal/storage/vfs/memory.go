@@ -206,6 +206,9 @@ func (m *Memory) Remove(name string) error {
 func (m *Memory) Rename(from, to string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if filepath.Dir(from) != filepath.Dir(to) {
+		return &os.LinkError{Op: "rename", Old: from, New: to, Err: errFolders}
+	}
 	node, err := m.find("rename", from)
 	if err == nil {
 		err = m.checkNew("rename", to)
@@ -213,11 +216,7 @@ func (m *Memory) Rename(from, to string) error {
 	if err != nil {
 		return err
 	}
-	d, _ := m.split(from)
-	switch other, target := m.split(to); {
-	case other != d:
-		return &os.LinkError{Op: "rename", Old: from, New: to, Err: errFolders}
-	case other.names[target] == node:
+	if d, target := m.split(to); d.names[target] == node {
 		return nil // two names of one file, or the same name: POSIX has it do nothing
 	}
 	m.do(step{Op: Op{Kind: OpRename, Name: from, Other: to}})
