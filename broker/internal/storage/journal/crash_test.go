@@ -146,28 +146,31 @@ func (q *quiet) Fatalf(format string, args ...any) {
 	q.TB.Fatalf("%s\n%s", q.last, fmt.Sprintf(format, args...))
 }
 
-// After every step of a journal's life the power is cut in many ways: each 512-byte sector may be there or not, each name
+// cutEverywhere cuts the power after every step of a journal's life in many ways: each 512-byte sector may be there or not, each name
 // too. And on what is left life goes on, and the power is cut again.
+func cutEverywhere(t testing.TB, policy storage.Sync, seed uint64) {
+	rnd := rand.New(rand.NewPCG(seed, 3))
+	disk, before, k := vfs.NewMemory(), []written(nil), known{0, 1}
+	for generation := range 3 {
+		l := live(t, disk, rnd, policy, before, k, 120)
+		q := &quiet{TB: t}
+		for n := range l.record.Len() + 1 {
+			for cut := range l.record.Cuts(n, 12, rnd) {
+				left, known := l.survived(q, fmt.Sprintf("generation %d, %v", generation, cut), n, cut.Disk)
+				if n == 0 || rnd.IntN(3*l.record.Len()) == 0 {
+					disk, before, k = cut.Disk.Clone(), left, known
+				}
+			}
+		}
+	}
+}
+
 func TestAfterAPowerCutAnywhereAllThatWasDurableIsThereWholeAndInOrder(t *testing.T) {
 	for _, policy := range []storage.Sync{storage.Always, storage.Interval} {
 		for seed := range *seeds {
 			t.Run(fmt.Sprintf("%v/seed=%d", policy, seed), func(t *testing.T) {
 				t.Parallel()
-				rnd := rand.New(rand.NewPCG(seed, 3))
-				disk, before, k := vfs.NewMemory(), []written(nil), known{0, 1}
-				for generation := range 3 {
-					l := live(t, disk, rnd, policy, before, k, 120)
-					q := &quiet{TB: t}
-					for n := range l.record.Len() + 1 {
-						for cut := range l.record.Cuts(n, 12, rnd) {
-							what := fmt.Sprintf("generation %d, %v", generation, cut)
-							left, kk := l.survived(q, what, n, cut.Disk)
-							if rnd.IntN(l.record.Len()*3) == 0 || n == 0 {
-								disk, before, k = cut.Disk.Clone(), left, kk
-							}
-						}
-					}
-				}
+				cutEverywhere(t, policy, seed)
 			})
 		}
 	}

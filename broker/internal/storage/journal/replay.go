@@ -299,7 +299,7 @@ func (r *reader) tornFrame(off int64, number uint64) (int64, error) {
 		return n, nil
 	}
 	b, err = r.window(off, frameHeader+int64(h.length))
-	if b == nil || h.length == 0 || block.Checksum(r.seed, b[frameHeader:]) != h.payloadSum {
+	if b == nil || block.Checksum(r.seed, b[frameHeader:]) != h.payloadSum {
 		return 0, err
 	}
 	return n, nil
