@@ -4,7 +4,7 @@ import "testing"
 
 // turn is one message through the queue with its acknowledgement.
 func turn(b *testing.B, q *Queue, size int) {
-	q.Put(size)
+	q.Put(size, false)
 	s, e, ok := q.Next()
 	if !ok {
 		b.Fatal("nobody takes the message")
@@ -37,7 +37,7 @@ func BenchmarkThousandConsumers(b *testing.B) {
 func BenchmarkDeepBacklog(b *testing.B) {
 	q := New(NewMemory())
 	for range 1_000_000 {
-		q.Put(64)
+		q.Put(64, false)
 	}
 	q.Add(200, false)
 	b.ReportAllocs()
@@ -52,7 +52,7 @@ func BenchmarkBurstOfTenThousand(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		for range 10_000 {
-			q.Put(64)
+			q.Put(64, false)
 		}
 		for range 10_000 {
 			e, _ := q.Peek()
@@ -65,7 +65,7 @@ func BenchmarkBurstOfTenThousand(b *testing.B) {
 func BenchmarkRequeueTenThousand(b *testing.B) {
 	q := New(NewMemory())
 	for range 10_000 {
-		q.Put(64)
+		q.Put(64, false)
 	}
 	seqs := make([]uint64, 0, 10_000)
 	b.ReportAllocs()

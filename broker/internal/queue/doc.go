@@ -9,6 +9,9 @@
 //
 // # Memory
 //
+// The queue holds a window of what comes next. Over a store, messages behind the window's edge are deep: only the store
+// has them, and the queue knows how many they are. Without one the window has no edge.
+//
 // An entry is 20 bytes without pointers: the message itself lies in a [Store]. Entries stand in a ring that begins with
 // the oldest message still alive. A consumer that sits on one old message while millions pass would stretch that ring,
 // so such stragglers move into a small map and the ring goes on without them.

@@ -45,7 +45,16 @@ type Entry struct {
 	Seq         uint64
 	Ref         Ref
 	Redelivered bool
+	Stored      bool   // a store has it: what becomes of it is to be told there
+	Cold        bool   // only a store has it: Warm makes room for it, before it is read or delivered
 	Deliveries  uint16 // how often it was out before, at most 65535
+}
+
+// Settled is what Settle has found.
+type Settled struct {
+	Out        bool   // the message was out; otherwise nothing has happened
+	Stored     bool   // a store has it
+	Deliveries uint16 // how often it has been out
 }
 
 type state uint8
@@ -57,12 +66,22 @@ const (
 )
 
 type entry struct {
-	ref        Ref
+	ref        Ref  // of a cold one only the length
 	slot       Slot // who has it, while it is out
 	deliveries uint16
 	state      state
-	returned   bool // it was out before: the next delivery is a redelivery
+	marks      marks
 }
+
+type marks uint8
+
+const (
+	wasOut marks = 1 << iota // the next delivery is a redelivery
+	stored                   // a store has it too
+	cold                     // a store has it, and memory has not
+)
+
+func (e *entry) is(m marks) bool { return e.marks&m != 0 }
 
 type consumer struct {
 	prefetch uint32 // 0 is unlimited
@@ -79,17 +98,24 @@ type consumer struct {
 type Queue struct {
 	store Store
 
-	// The ring holds the entries [base, tail). [head, tail) has never been out; below head are those that are out, gone,
-	// or back and waiting in returned.
+	// The ring holds the entries [base, edge). Of those, [head, edge) has not been out since it is in memory; below head are
+	// those that are out, gone, or back and waiting in returned. From edge on messages are deep.
 	ring       []entry // a power of two long
 	base       uint64
 	head       uint64
-	tail       uint64
+	edge       uint64
+	next       uint64           // the number of the next message
+	ahead      int              // ready in [head, edge)
 	returned   seqHeap          // ready, below head
 	stragglers map[uint64]entry // ready or out, below base
 	outCount   int
-	readyBytes int64
+	readyBytes int64 // of ahead and returned
 	outBytes   int64
+	coldReady  int64 // of readyBytes, what memory has not
+	warmOut    int64 // of outBytes, what memory has
+	outLimit   int64 // of warmOut; 0 is none
+	deep       int
+	deepBytes  int64
 
 	consumers []consumer
 	free      []Slot
@@ -100,17 +126,23 @@ type Queue struct {
 
 // New returns an empty queue over a store that holds nothing else.
 func New(store Store) *Queue {
-	return &Queue{store: store, base: 1, head: 1, tail: 1, first: NoSlot, last: NoSlot}
+	return &Queue{store: store, base: 1, head: 1, edge: 1, next: 1, first: NoSlot, last: NoSlot}
 }
 
 // Ready returns how many messages wait for a consumer.
-func (q *Queue) Ready() int { return int(q.tail-q.head) + len(q.returned) }
+func (q *Queue) Ready() int { return q.ahead + len(q.returned) + q.deep }
 
 // Out returns how many messages are out for acknowledgement.
 func (q *Queue) Out() int { return q.outCount }
 
-// Bytes returns the sizes of the records that wait and that are out.
-func (q *Queue) Bytes() (ready, out int64) { return q.readyBytes, q.outBytes }
+// Bytes returns the sizes of the records that wait and that are out. After Restore that of deep ones is an estimate.
+func (q *Queue) Bytes() (ready, out int64) { return q.readyBytes + q.deepBytes, q.outBytes }
+
+// Resident returns the sizes of the records in memory.
+func (q *Queue) Resident() int {
+	waste, held := q.store.Waste()
+	return held - waste
+}
 
 // Held returns how many bytes the store holds for them, waste included.
 func (q *Queue) Held() int {
@@ -121,19 +153,38 @@ func (q *Queue) Held() int {
 // Consumers returns how many consumers there are.
 func (q *Queue) Consumers() int { return q.active }
 
-// Put enters a message of n bytes at the end and returns the bytes that the caller fills at once.
-func (q *Queue) Put(n int) []byte {
+// Willing reports whether there is a consumer who takes what comes.
+func (q *Queue) Willing() bool { return q.first != NoSlot }
+
+// Put enters a message of n bytes at the end and returns its number, and the bytes that the caller fills at once. Nothing
+// may be deep. inStore says that a store has the message too.
+func (q *Queue) Put(n int, inStore bool) (seq uint64, record []byte) {
+	if q.edge != q.next {
+		q.skip(q.next)
+	}
 	ref, b := q.store.Reserve(n)
-	if int(q.tail-q.base) == len(q.ring) {
+	e := entry{ref: ref, slot: NoSlot, state: ready}
+	if inStore {
+		e.marks = stored
+	}
+	q.push(e)
+	q.next = q.edge
+	return q.edge - 1, b
+}
+
+// push makes e the entry at edge.
+func (q *Queue) push(e entry) {
+	if int(q.edge-q.base) == len(q.ring) {
 		q.makeRoom()
 	}
-	*q.at(q.tail) = entry{ref: ref, slot: NoSlot, state: ready}
-	q.tail++
-	q.readyBytes += int64(ref.Len)
-	return b
+	*q.at(q.edge) = e
+	q.edge++
+	q.ahead++
+	q.readyBytes += int64(e.ref.Len)
 }
 
 // Read returns the record of an entry: a view, valid until the queue is called again.
+// A cold one has none.
 func (q *Queue) Read(e Entry) []byte { return q.store.Read(e.Ref) }
 
 // Passable returns the consumer to which a message may be handed that need not be stored at all: nothing waits, and the
@@ -148,8 +199,8 @@ func (q *Queue) Passable() (Slot, bool) {
 // Passed says that a message went straight to the consumer.
 func (q *Queue) Passed(s Slot) { q.rotate(s) }
 
-// Next returns the next delivery: the first ready consumer and the first ready message. The caller performs it and calls
-// Delivered or Refuse.
+// Next returns the next delivery: the first ready consumer and the first ready message in the window. The caller performs
+// it and calls Delivered or Refuse.
 func (q *Queue) Next() (Slot, Entry, bool) {
 	if q.first == NoSlot {
 		return NoSlot, Entry{}, false
@@ -162,12 +213,14 @@ func (q *Queue) peek() (Entry, bool) {
 	seq := q.head
 	if len(q.returned) > 0 {
 		seq = q.returned[0] // always below head
-	} else if q.head == q.tail {
+	} else if q.ahead == 0 {
 		return Entry{}, false
 	}
 	var straggler entry
 	e := q.find(seq, &straggler)
-	return Entry{Seq: seq, Ref: e.ref, Redelivered: e.returned, Deliveries: e.deliveries}, true
+	return Entry{
+		Seq: seq, Ref: e.ref, Redelivered: e.is(wasOut), Stored: e.is(stored), Cold: e.is(cold), Deliveries: e.deliveries,
+	}, true
 }
 
 // Delivered says that the consumer has the entry that Next returned. A consumer that acknowledges nothing is done with it.
@@ -199,7 +252,7 @@ func (q *Queue) Wake(s Slot) {
 	q.list(s)
 }
 
-// Peek returns the next ready message without a consumer, for a client that fetches it itself. After handing it over,
+// Peek returns the next ready message in the window without a consumer, for a client that fetches it itself. After handing it over,
 // call Taken.
 func (q *Queue) Peek() (Entry, bool) { return q.peek() }
 
@@ -216,33 +269,58 @@ func (q *Queue) take(seq uint64, s Slot, done bool) {
 		q.returned.pop()
 	} else {
 		q.head++
+		q.ahead--
+		q.pass()
 	}
 	var straggler entry
 	e := q.find(seq, &straggler)
-	q.readyBytes -= int64(e.ref.Len)
+	n := int64(e.ref.Len)
+	q.readyBytes -= n
+	if e.is(cold) {
+		q.coldReady -= n
+	}
 	if done {
-		q.drop(seq, e.ref)
+		q.drop(seq, e)
 		return
 	}
 	if e.deliveries < ^uint16(0) {
 		e.deliveries++
 	}
-	e.state, e.slot, e.returned = out, s, true
-	q.outBytes += int64(e.ref.Len)
+	e.state, e.slot = out, s
+	e.marks |= wasOut
+	q.outBytes += n
 	q.outCount++
+	switch {
+	case e.is(cold):
+	case e.is(stored) && q.outLimit > 0 && q.warmOut+n > q.outLimit:
+		q.cool(e)
+	default:
+		q.warmOut += n
+	}
 	q.keep(seq, e)
 }
 
-// Settle ends a delivery. It reports whether the message was out; one that was not, because it was settled before or never
-// existed, is left alone.
-func (q *Queue) Settle(seq uint64, how Outcome) bool {
+// pass moves head over numbers that are gone.
+func (q *Queue) pass() {
+	for q.head < q.edge && q.at(q.head).state == gone {
+		q.head++
+	}
+}
+
+// Settle ends a delivery. A message that was not out, because it was settled before or never existed, is left alone.
+func (q *Queue) Settle(seq uint64, how Outcome) Settled {
 	var straggler entry
 	e := q.find(seq, &straggler)
 	if e.state != out {
-		return false
+		return Settled{}
 	}
+	was := Settled{Out: true, Stored: e.is(stored), Deliveries: e.deliveries}
+	n := int64(e.ref.Len)
 	q.outCount--
-	q.outBytes -= int64(e.ref.Len)
+	q.outBytes -= n
+	if !e.is(cold) {
+		q.warmOut -= n
+	}
 	if s := e.slot; s != NoSlot {
 		c := &q.consumers[s]
 		c.out--
@@ -253,25 +331,34 @@ func (q *Queue) Settle(seq uint64, how Outcome) bool {
 	}
 	if how == Requeue {
 		e.state, e.slot = ready, NoSlot
-		q.readyBytes += int64(e.ref.Len)
+		q.readyBytes += n
+		if e.is(cold) {
+			q.coldReady += n
+		}
 		q.keep(seq, e)
 		q.returned.push(seq)
-		return true
+		return was
 	}
-	q.drop(seq, e.ref)
-	return true
+	q.drop(seq, e)
+	return was
 }
 
-// Purge drops every message that waits and returns how many there were. Messages that are out stay out.
-func (q *Queue) Purge() int {
-	n := q.Ready()
-	for len(q.returned) > 0 {
-		q.take(q.returned[0], NoSlot, true)
+// Purge drops every message that waits and returns how many there were; messages that are out stay out. inStore is told of
+// each in the window that a store has; [from, to) is what was deep, if anything.
+func (q *Queue) Purge(inStore func(seq uint64)) (n int, from, to uint64) {
+	n = q.Ready()
+	for q.ahead+len(q.returned) > 0 {
+		e, _ := q.peek()
+		if e.Stored {
+			inStore(e.Seq)
+		}
+		q.take(e.Seq, NoSlot, true)
 	}
-	for q.head < q.tail {
-		q.take(q.head, NoSlot, true)
+	if q.deep > 0 {
+		from, to = q.edge, q.next
+		q.deep, q.deepBytes = 0, 0
 	}
-	return n
+	return n, from, to
 }
 
 // Add adds a consumer. prefetch is how many unacknowledged messages it may have; 0 is unlimited. It means nothing to a

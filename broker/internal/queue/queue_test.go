@@ -21,12 +21,14 @@ func tiny() *Memory {
 type model struct {
 	messages []*modelMessage
 	order    []*modelConsumer // the ready ones, the next one first
+	vague    bool             // messages were lost: the bytes of what is deep are an estimate
 	all      []*modelConsumer
 }
 
 type modelMessage struct {
 	seq         uint64
 	body        []byte
+	stored      bool // the pretended store has it
 	out         bool
 	gone        bool
 	deliveries  int
@@ -43,9 +45,13 @@ type modelConsumer struct {
 	out      int
 }
 
-func (m *model) first() *modelMessage {
+// first returns the first message that waits below edge, where the window ends.
+func (m *model) first(edge uint64) *modelMessage {
 	for _, msg := range m.messages {
 		if !msg.gone && !msg.out {
+			if msg.seq >= edge {
+				return nil
+			}
 			return msg
 		}
 	}
@@ -119,11 +125,43 @@ func compare(t *rapid.T, store *Memory) {
 		for i := 8; i < size; i++ {
 			body[i] = byte(entered) + byte(i)
 		}
-		copy(q.Put(size), body)
-		m.messages = append(m.messages, &modelMessage{seq: entered, body: body})
+		msg := &modelMessage{seq: entered, body: body, stored: true}
+		m.messages = append(m.messages, msg)
+		var seq uint64
+		if q.Deep() > 0 || rapid.IntRange(0, 9).Draw(t, "deep") == 0 {
+			seq = q.PutDeep(size)
+		} else {
+			msg.stored = rapid.Bool().Draw(t, "stored")
+			var record []byte
+			seq, record = q.Put(size, msg.stored)
+			copy(record, body)
+		}
+		if seq != entered {
+			t.Fatalf("message %d got the number %d", entered, seq)
+		}
+	}
+	// load brings the next deep messages into the window, as many as there are up to n.
+	load := func(t *rapid.T, n int) {
+		for _, msg := range slices.Clone(m.messages) {
+			if n == 0 {
+				return
+			}
+			if msg.seq < q.Edge() || msg.gone || msg.out {
+				continue
+			}
+			copy(q.Load(msg.seq, len(msg.body), uint16(msg.deliveries)), msg.body)
+			n--
+		}
+	}
+	// warm reads a message back that memory has given up.
+	warm := func(e *Entry, msg *modelMessage) {
+		if e.Cold {
+			copy(q.Warm(e.Seq, len(msg.body)), msg.body)
+			*e, _ = q.Peek()
+		}
 	}
 	same := func(t *rapid.T, e Entry, want *modelMessage) {
-		if e.Seq != want.seq || e.Redelivered != want.redelivered || int(e.Deliveries) != want.deliveries {
+		if e.Seq != want.seq || e.Redelivered != want.redelivered || int(e.Deliveries) != want.deliveries || e.Stored != want.stored || e.Cold {
 			t.Fatalf("the next message is %+v, not %+v", e, want)
 		}
 		if got := q.Read(e); !bytes.Equal(got, want.body) {
@@ -132,7 +170,7 @@ func compare(t *rapid.T, store *Memory) {
 	}
 	deliver := func(t *rapid.T, refuse bool) bool {
 		s, e, ok := q.Next()
-		want := m.first()
+		want := m.first(q.Edge())
 		if wanted := want != nil && len(m.order) > 0; ok != wanted {
 			t.Fatalf("Next says %v, and should say %v", ok, wanted)
 		}
@@ -143,6 +181,7 @@ func compare(t *rapid.T, store *Memory) {
 		if s != c.slot {
 			t.Fatalf("slot %d gets message %d, but it is slot %d's turn", s, e.Seq, c.slot)
 		}
+		warm(&e, want)
 		same(t, e, want)
 		if refuse {
 			q.Refuse(s)
@@ -157,8 +196,8 @@ func compare(t *rapid.T, store *Memory) {
 		return true
 	}
 	settle := func(t *rapid.T, msg *modelMessage, how Outcome) {
-		if !q.Settle(msg.seq, how) {
-			t.Fatalf("message %d is not out", msg.seq)
+		if was := q.Settle(msg.seq, how); was != (Settled{Out: true, Stored: msg.stored, Deliveries: uint16(msg.deliveries)}) {
+			t.Fatalf("message %d was %+v", msg.seq, was)
 		}
 		msg.out = false
 		msg.gone = how != Requeue
@@ -219,18 +258,19 @@ func compare(t *rapid.T, store *Memory) {
 					t.Skip("it is out")
 				}
 			}
-			if q.Settle(seq, outcomes.Draw(t, "how")) {
+			if q.Settle(seq, outcomes.Draw(t, "how")).Out {
 				t.Fatalf("message %d was settled, but it is not out", seq)
 			}
 		},
 		"get": func(t *rapid.T) {
 			noAck := rapid.Bool().Draw(t, "noAck")
 			e, ok := q.Peek()
-			want := m.first()
+			want := m.first(q.Edge())
 			if ok != (want != nil) {
 				t.Fatalf("Peek says %v", ok)
 			}
 			if ok {
+				warm(&e, want)
 				same(t, e, want)
 				q.Taken(e, noAck)
 				m.fetched(want, nil, noAck)
@@ -238,7 +278,7 @@ func compare(t *rapid.T, store *Memory) {
 		},
 		"pass": func(t *rapid.T) {
 			s, ok := q.Passable()
-			wanted := m.first() == nil && len(m.order) > 0 && m.order[0].noAck
+			wanted := m.first(entered+1) == nil && len(m.order) > 0 && m.order[0].noAck
 			if ok != wanted || ok && s != m.order[0].slot {
 				t.Fatalf("Passable says %d, %v; it should say %v", s, ok, wanted)
 			}
@@ -248,15 +288,24 @@ func compare(t *rapid.T, store *Memory) {
 			}
 		},
 		"purge": func(t *rapid.T) {
-			n := 0
+			n, edge, deep := 0, q.Edge(), q.Deep()
+			var inStore []uint64
 			for _, msg := range m.messages {
 				if !msg.out && !msg.gone {
 					msg.gone = true
 					n++
+					if msg.stored && msg.seq < edge {
+						inStore = append(inStore, msg.seq)
+					}
 				}
 			}
-			if got := q.Purge(); got != n {
-				t.Fatalf("%d messages were purged, not %d", got, n)
+			var told []uint64
+			got, from, to := q.Purge(func(seq uint64) { told = append(told, seq) })
+			if got != n || !slices.Equal(told, inStore) {
+				t.Fatalf("%d messages were purged, not %d, and %v was told, not %v", got, n, told, inStore)
+			}
+			if deep > 0 && (from != edge || to != entered+1) || deep == 0 && from != to {
+				t.Fatalf("the deep part that went is [%d,%d), not [%d,%d)", from, to, edge, entered+1)
 			}
 		},
 		"add": func(t *rapid.T) {
@@ -278,11 +327,12 @@ func compare(t *rapid.T, store *Memory) {
 		},
 		"flow": func(t *rapid.T) { // many pass while what is out stays out
 			c := consumer(t, func(c *modelConsumer) bool { return !c.refused && !c.noAck && slices.Contains(m.order, c) })
-			if m.order[0] != c || m.first() != nil {
+			if m.order[0] != c || m.first(entered+1) != nil {
 				t.Skip("somebody else's turn")
 			}
 			for range rapid.IntRange(1, 2000).Draw(t, "n") {
 				put(t, 8)
+				load(t, 1)
 				msg := m.messages[len(m.messages)-1]
 				s, e, ok := q.Next()
 				if !ok || s != m.order[0].slot || e.Seq != msg.seq {
@@ -299,6 +349,79 @@ func compare(t *rapid.T, store *Memory) {
 				m.messages = m.messages[:len(m.messages)-1]
 			}
 		},
+		"load": func(t *rapid.T) { load(t, rapid.IntRange(1, 30).Draw(t, "n")) },
+		"lose": func(t *rapid.T) { // what a crash or damage makes of numbers: gaps
+			run, lost := rapid.SampledFrom([]int{1, 5, 100}).Draw(t, "run"), 0
+			for _, msg := range m.messages {
+				if msg.seq >= q.Edge() && lost < run && q.Deep()-lost > 1 {
+					msg.gone = true
+					lost++
+				}
+			}
+			if lost > 0 {
+				q.Lost(lost)
+				m.vague = true
+			}
+		},
+		"evict": func(t *rapid.T) {
+			keep := rapid.IntRange(0, 5).Draw(t, "keep")
+			was, edge := q.Deep(), q.Edge()
+			n := q.Evict(keep)
+			if q.Deep() != was+n || q.Edge() > edge {
+				t.Fatalf("%d became deep of %d, which makes %d; the edge went from %d to %d", n, was, q.Deep(), edge, q.Edge())
+			}
+			for _, msg := range m.messages {
+				if msg.seq >= q.Edge() && !msg.gone && !msg.stored {
+					t.Fatalf("message %d is in no store and not in memory", msg.seq)
+				}
+			}
+		},
+		"spill": func(t *rapid.T) {
+			var want []uint64
+			for _, msg := range m.messages {
+				if !msg.out && !msg.gone && !msg.stored {
+					msg.stored = true
+					want = append(want, msg.seq)
+				}
+			}
+			var got []uint64
+			q.Spill(func(seq uint64, record []byte) {
+				got = append(got, seq)
+				if i := slices.IndexFunc(m.messages, func(msg *modelMessage) bool { return msg.seq == seq }); i < 0 || !bytes.Equal(record, m.messages[i].body) {
+					t.Fatalf("message %d is shown as %x", seq, record)
+				}
+			})
+			if !slices.Equal(got, want) {
+				t.Fatalf("%v were spilled, not %v", got, want)
+			}
+		},
+		"limit": func(t *rapid.T) { q.SetOutLimit(rapid.SampledFrom([]int64{0, 1, 100}).Draw(t, "limit")) },
+		"restart": func(t *rapid.T) { // the store keeps what it has, whoever had it out
+			var first *modelMessage
+			n, bytes := 0, int64(0)
+			for _, msg := range m.messages {
+				if !msg.stored {
+					msg.gone = true
+				}
+				if msg.gone {
+					continue
+				}
+				if first == nil {
+					first = msg
+				}
+				msg.out, msg.holder = false, nil
+				n++
+				bytes += int64(len(msg.body))
+			}
+			m.all, m.order = nil, nil
+			*store = Memory{open: none, sizes: store.sizes}
+			q = New(store)
+			at := entered + 1
+			if first != nil {
+				at = first.seq
+			}
+			q.Restore(at, entered+1, n, bytes)
+		},
 		"trim":   func(*rapid.T) { q.Trim() },
 		"gather": func(*rapid.T) { q.gather() },
 		"": func(t *rapid.T) {
@@ -311,7 +434,7 @@ func compare(t *rapid.T, store *Memory) {
 	for _, msg := range m.unsettled() {
 		settle(t, msg, Accept)
 	}
-	q.Purge()
+	q.Purge(func(uint64) {})
 	q.Trim()
 	if _, held := store.Waste(); held != 0 || len(q.ring) > minRing || q.stragglers != nil {
 		t.Fatalf("an empty queue holds %d bytes, a ring of %d and %d stragglers", held, len(q.ring), len(q.stragglers))
@@ -320,8 +443,8 @@ func compare(t *rapid.T, store *Memory) {
 
 // check compares all that can be seen.
 func check(t *rapid.T, q *Queue, m *model, store *Memory) {
-	var ready, out, consumers int
-	var readyBytes, outBytes int64
+	var ready, out, deep, consumers int
+	var readyBytes, outBytes, resident int64
 	for _, msg := range m.messages {
 		if msg.out {
 			out++
@@ -330,10 +453,22 @@ func check(t *rapid.T, q *Queue, m *model, store *Memory) {
 			ready++
 			readyBytes += int64(len(msg.body))
 		}
+		if msg.seq >= q.Edge() {
+			deep++
+			continue
+		}
 		var straggler entry
-		if got := store.Read(q.find(msg.seq, &straggler).ref); !bytes.Equal(got, msg.body) {
+		e := q.find(msg.seq, &straggler)
+		if e.is(cold) && msg.stored {
+			continue
+		}
+		resident += int64(len(msg.body))
+		if got := store.Read(e.ref); !bytes.Equal(got, msg.body) {
 			t.Fatalf("message %d reads %x, not %x", msg.seq, got, msg.body)
 		}
+	}
+	if q.Deep() != deep || int64(q.Resident()) != resident {
+		t.Fatalf("%d are deep and %d bytes in memory, not %d and %d", q.Deep(), q.Resident(), deep, resident)
 	}
 	for _, c := range m.all {
 		if !c.removed {
@@ -341,6 +476,9 @@ func check(t *rapid.T, q *Queue, m *model, store *Memory) {
 		}
 	}
 	r, o := q.Bytes()
+	if m.vague = m.vague && deep > 0; m.vague {
+		r = readyBytes
+	}
 	got := fmt.Sprint(q.Ready(), q.Out(), q.Consumers(), r, o)
 	if want := fmt.Sprint(ready, out, consumers, readyBytes, outBytes); got != want {
 		t.Fatalf("ready, out, consumers and bytes are %s, not %s", got, want)
@@ -348,13 +486,13 @@ func check(t *rapid.T, q *Queue, m *model, store *Memory) {
 	if len(q.stragglers) > ready+out {
 		t.Fatalf("%d stragglers of %d messages", len(q.stragglers), ready+out)
 	}
-	account(t, store, int(r+o))
+	account(t, store, int(resident))
 }
 
 func TestQueueRingStaysSmallWhileMillionsPassAStraggler(t *testing.T) {
 	q := New(NewMemory())
 	lazy := q.Add(1, false)
-	q.Put(16)
+	q.Put(16, false)
 	if s, e, ok := q.Next(); !ok || s != lazy {
 		t.Fatal("the first message has no taker")
 	} else {
@@ -362,7 +500,7 @@ func TestQueueRingStaysSmallWhileMillionsPassAStraggler(t *testing.T) {
 	}
 	quick := q.Add(0, false)
 	for range 1_000_000 {
-		q.Put(16)
+		q.Put(16, false)
 		s, e, ok := q.Next()
 		if !ok || s != quick {
 			t.Fatalf("slot %d, not %d", s, quick)
@@ -386,7 +524,8 @@ func TestQueueTrimGathersWhatABurstLeftBehind(t *testing.T) {
 	q := New(NewMemory())
 	const n = 50_000
 	for i := range n {
-		binary.BigEndian.PutUint64(q.Put(100), uint64(i))
+		_, record := q.Put(100, false)
+		binary.BigEndian.PutUint64(record, uint64(i))
 	}
 	for range n {
 		e, _ := q.Peek()
@@ -418,7 +557,7 @@ func TestQueueTrimGathersWhatABurstLeftBehind(t *testing.T) {
 func TestQueueSettlesWhatARemovedConsumerHasOutBeforeItsSlotIsUsedAgain(t *testing.T) {
 	q := New(NewMemory())
 	first := q.Add(1, false)
-	q.Put(1)
+	q.Put(1, false)
 	_, e, _ := q.Next()
 	q.Delivered(first, e)
 	q.Remove(first)
@@ -426,11 +565,11 @@ func TestQueueSettlesWhatARemovedConsumerHasOutBeforeItsSlotIsUsedAgain(t *testi
 	if second == first {
 		t.Fatal("the slot was given away while a delivery of it was out")
 	}
-	q.Put(1)
+	q.Put(1, false)
 	s, e2, _ := q.Next()
 	q.Delivered(s, e2)
 	q.Settle(e.Seq, Accept)
-	q.Put(1)
+	q.Put(1, false)
 	if _, _, ok := q.Next(); ok {
 		t.Fatal("settling another's delivery gave credit")
 	}

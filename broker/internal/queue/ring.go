@@ -7,7 +7,7 @@ func (q *Queue) at(seq uint64) *entry { return &q.ring[seq&uint64(len(q.ring)-1)
 // since a map's values cannot be pointed at, a straggler's copy, which is made in *straggler and which keep stores back.
 func (q *Queue) find(seq uint64, straggler *entry) *entry {
 	switch {
-	case seq >= q.tail:
+	case seq >= q.edge:
 	case seq >= q.base:
 		return q.at(seq)
 	default:
@@ -24,8 +24,10 @@ func (q *Queue) keep(seq uint64, e *entry) {
 }
 
 // drop ends an entry's life and moves base over what is gone.
-func (q *Queue) drop(seq uint64, ref Ref) {
-	q.store.Release(ref)
+func (q *Queue) drop(seq uint64, e *entry) {
+	if !e.is(cold) {
+		q.store.Release(e.ref)
+	}
 	if seq < q.base {
 		delete(q.stragglers, seq)
 		return
@@ -50,8 +52,8 @@ func (q *Queue) makeRoom() {
 
 // sparse reports whether a ring that is worth the trouble holds more than three gone entries for each live one.
 func (q *Queue) sparse() bool {
-	live := uint64(q.outCount + q.Ready() - len(q.stragglers))
-	return len(q.ring) >= 1024 && live < (q.tail-q.base)/4
+	live := uint64(q.outCount + q.ahead + len(q.returned) - len(q.stragglers))
+	return len(q.ring) >= 1024 && live < (q.edge-q.base)/4
 }
 
 // straggle moves what is left of the entries that were out before into the map, so that the ring begins at head.
@@ -70,7 +72,7 @@ func (q *Queue) straggle() {
 func (q *Queue) resize(n int) {
 	old := q.ring
 	q.ring = make([]entry, n)
-	for seq := q.base; seq < q.tail; seq++ {
+	for seq := q.base; seq < q.edge; seq++ {
 		*q.at(seq) = old[seq&uint64(len(old)-1)]
 	}
 }
@@ -84,7 +86,7 @@ func (q *Queue) Trim() {
 	if q.sparse() {
 		q.straggle()
 	}
-	if n := int(q.tail - q.base); len(q.ring) > minRing && n < len(q.ring)/4 {
+	if n := int(q.edge - q.base); len(q.ring) > minRing && n < len(q.ring)/4 {
 		size := minRing
 		for size < 2*n {
 			size *= 2
@@ -107,8 +109,9 @@ func (q *Queue) Trim() {
 // gather moves the records that lie among waste together.
 func (q *Queue) gather() {
 	var scratch []byte
-	move := func(ref Ref) Ref {
-		if !q.store.Sparse(ref) {
+	move := func(e *entry) Ref {
+		ref := e.ref
+		if e.is(cold) || !q.store.Sparse(ref) {
 			return ref
 		}
 		scratch = append(scratch[:0], q.store.Read(ref)...)
@@ -117,13 +120,13 @@ func (q *Queue) gather() {
 		q.store.Release(ref)
 		return to
 	}
-	for seq := q.base; seq < q.tail; seq++ {
+	for seq := q.base; seq < q.edge; seq++ {
 		if e := q.at(seq); e.state != gone {
-			e.ref = move(e.ref)
+			e.ref = move(e)
 		}
 	}
 	for seq, e := range q.stragglers { // order: moving changes where a record lies, nothing that anybody sees
-		e.ref = move(e.ref)
+		e.ref = move(&e)
 		q.stragglers[seq] = e
 	}
 }

@@ -1,0 +1,176 @@
+package queue
+
+import "slices"
+
+// A queue over a store need not hold in memory what waits: its window ends at an edge, and messages from there on are
+// deep. When the window has been emptied, the caller reads the next ones and loads them.
+
+// PutDeep enters a message of n bytes that only a store has, and returns its number.
+func (q *Queue) PutDeep(n int) (seq uint64) {
+	if q.deep == 0 && q.edge != q.next {
+		q.skip(q.next)
+	}
+	q.deep++
+	q.deepBytes += int64(n)
+	q.next++
+	return q.next - 1
+}
+
+// Deep returns how many messages only a store has.
+func (q *Queue) Deep() int { return q.deep }
+
+// Edge returns from which number on deep messages are to be read.
+func (q *Queue) Edge() uint64 { return q.edge }
+
+// NextSeq returns the number that the next message will have.
+func (q *Queue) NextSeq() uint64 { return q.next }
+
+// Window returns how many messages are ready without being deep, and the sizes of those of their records that are in memory.
+func (q *Queue) Window() (n int, bytes int64) {
+	return q.ahead + len(q.returned), q.readyBytes - q.coldReady
+}
+
+// Load brings the next deep message, of n bytes, into the window and returns the bytes that the caller fills at once.
+// seq is at least Edge; numbers before it are gone: they were lost, or settled before a restart. deliveries is how often
+// the message was out.
+func (q *Queue) Load(seq uint64, n int, deliveries uint16) []byte {
+	if seq > q.edge {
+		q.skip(seq)
+	}
+	ref, b := q.store.Reserve(n)
+	e := entry{ref: ref, slot: NoSlot, state: ready, deliveries: deliveries, marks: stored}
+	if deliveries > 0 {
+		e.marks |= wasOut
+	}
+	q.push(e)
+	q.deep--
+	if q.deepBytes -= int64(n); q.deepBytes < 0 || q.deep == 0 {
+		q.deepBytes = 0
+	}
+	return b
+}
+
+// Lost says that n deep messages turned out not to be there.
+func (q *Queue) Lost(n int) {
+	q.deepBytes -= q.deepBytes / int64(q.deep) * int64(n)
+	if q.deep -= n; q.deep == 0 {
+		q.deepBytes = 0
+	}
+}
+
+// fewGone is how many numbers without a message the ring may hold in a row.
+const fewGone = 64
+
+// skip makes seq the edge: there is nothing with the numbers between.
+func (q *Queue) skip(seq uint64) {
+	if seq-q.edge <= fewGone && q.ahead > 0 {
+		for q.edge < seq {
+			if int(q.edge-q.base) == len(q.ring) {
+				q.makeRoom()
+			}
+			*q.at(q.edge) = entry{}
+			q.edge++
+		}
+		return
+	}
+	// What is ready goes where it is found without the ring: among what came back, which is delivered first.
+	for ; q.head < q.edge; q.head++ {
+		if q.at(q.head).state == ready {
+			q.returned.push(q.head)
+			q.ahead--
+		}
+	}
+	q.straggle()
+	q.base, q.head, q.edge = seq, seq, seq
+}
+
+// Evict makes the end of the window deep again: all but the first keep messages, backwards until one that no store has.
+// What came back and is in a store goes cold, if keep is 0. It returns how many messages have become deep. The store must
+// be able to show them.
+func (q *Queue) Evict(keep int) (evicted int) {
+	for q.ahead > keep {
+		e := q.at(q.edge - 1)
+		if e.state == ready {
+			if !e.is(stored) {
+				break
+			}
+			n := int64(e.ref.Len)
+			q.store.Release(e.ref) // what has not been out is never cold
+			*e = entry{}
+			q.ahead--
+			q.deep++
+			q.readyBytes -= n
+			q.deepBytes += n
+			evicted++
+		}
+		q.edge--
+	}
+	if keep == 0 {
+		for _, seq := range q.returned {
+			var straggler entry
+			if e := q.find(seq, &straggler); e.is(stored) && !e.is(cold) {
+				q.cool(e)
+				q.coldReady += int64(e.ref.Len)
+				q.keep(seq, e)
+			}
+		}
+	}
+	return evicted
+}
+
+// cool gives the memory of a stored message back.
+func (q *Queue) cool(e *entry) {
+	q.store.Release(e.ref)
+	e.ref = Ref{Len: e.ref.Len}
+	e.marks |= cold
+}
+
+// Warm makes room for the record of a message that is ready and cold, of n bytes, which the caller fills at once.
+func (q *Queue) Warm(seq uint64, n int) []byte {
+	var straggler entry
+	e := q.find(seq, &straggler)
+	if e.state != ready || !e.is(cold) {
+		panic("queue: a message is warmed that is not cold")
+	}
+	was := int64(e.ref.Len)
+	ref, b := q.store.Reserve(n)
+	q.coldReady -= was
+	q.readyBytes += int64(n) - was
+	e.ref = ref
+	e.marks &^= cold
+	q.keep(seq, e)
+	return b
+}
+
+// Spill shows, in order, every message that is ready in the window and that no store has, and marks it as stored: the caller
+// sees to that.
+func (q *Queue) Spill(visit func(seq uint64, record []byte)) {
+	show := func(seq uint64) {
+		var straggler entry
+		if e := q.find(seq, &straggler); e.state == ready && !e.is(stored) {
+			visit(seq, q.store.Read(e.ref))
+			e.marks |= stored
+			q.keep(seq, e)
+		}
+	}
+	for _, seq := range slices.Sorted(slices.Values(q.returned)) {
+		show(seq)
+	}
+	for seq := q.head; seq < q.edge; seq++ {
+		show(seq)
+	}
+}
+
+// Restore makes an empty queue the owner of what a store has: n messages of so many bytes in all, the first with the number
+// first, all of them deep. The next message gets the number next. There may be gaps between the numbers.
+func (q *Queue) Restore(first, next uint64, n int, bytes int64) {
+	if n == 0 {
+		first, bytes = next, 0
+	}
+	q.base, q.head, q.edge, q.next = first, first, first, next
+	q.deep, q.deepBytes = n, bytes
+}
+
+// SetOutLimit bounds how many bytes of what is out are kept in memory: above it a stored message goes cold when it is
+// delivered. 0 is no bound.
+func (q *Queue) SetOutLimit(bytes int64) { q.outLimit = bytes }
