@@ -2,23 +2,19 @@ package storetest
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/warrenmq/warren/broker/internal/storage"
 )
 
-// Compare reads all that a store shows and returns in what it differs from a state, or nil. What the contract leaves open
+// Compare reads all that a store shows and returns in what it differs from a state, or nil; what is wrong with each stream
+// is one of the errors that are joined. What the contract leaves open
 // is not compared: how far Next is above what it must be, and whether a stream is listed that was mentioned and never held
 // a record.
 func Compare(s storage.Store, want *State) error {
-	if err := compareStreams(s, want); err != nil {
-		return err
-	}
-	if err := compareValues(s, want); err != nil {
-		return err
-	}
-	return compareStats(s.Stats(), want)
+	return errors.Join(compareStreams(s, want), compareValues(s, want), compareStats(s.Stats(), want))
 }
 
 func compareStreams(s storage.Store, want *State) error {
@@ -31,29 +27,25 @@ func compareStreams(s storage.Store, want *State) error {
 			return fmt.Errorf("stream %d is not listed: %d", id, listed)
 		}
 	}
+	var wrong []error
 	for _, id := range listed {
-		st := want.streams[id]
-		if st == nil {
-			return fmt.Errorf("stream %d is listed, of which nothing should be known", id)
-		}
-		if st.dropped {
-			return fmt.Errorf("stream %d is listed, which was dropped", id)
-		}
-		stream := s.Stream(id)
-		if stream == nil {
-			return fmt.Errorf("stream %d is listed and not there", id)
-		}
-		if stream.ID() != id {
-			return fmt.Errorf("stream %d says that it is %d", id, stream.ID())
-		}
-		if err := compareStream(stream, st); err != nil {
-			return fmt.Errorf("stream %d: %w", id, err)
+		if err := compareStream(s.Stream(id), want.streams[id]); err != nil {
+			wrong = append(wrong, fmt.Errorf("stream %d: %w", id, err))
 		}
 	}
-	return nil
+	return errors.Join(wrong...)
 }
 
+// compareStream compares a stream that is listed.
 func compareStream(s storage.Stream, want *streamState) error {
+	switch {
+	case want == nil:
+		return errors.New("it is listed, and nothing should be known of it")
+	case want.dropped:
+		return errors.New("it is listed, and was dropped")
+	case s == nil:
+		return errors.New("it is listed and not there")
+	}
 	info := s.Info()
 	if info.Next < want.next {
 		return fmt.Errorf("Next is %d, and %d was mentioned", info.Next, want.next-1)
@@ -94,10 +86,10 @@ func compareRead(s storage.Stream, want *streamState, from uint64) error {
 		return wrong == nil
 	})
 	switch {
-	case err != nil:
-		return fmt.Errorf("Read(%d): %w", from, err)
 	case wrong != nil:
 		return wrong
+	case err != nil:
+		return fmt.Errorf("Read(%d): %w", from, err)
 	case i < len(want.records):
 		return fmt.Errorf("Read(%d) ends before record %d", from, want.records[i].seq)
 	}

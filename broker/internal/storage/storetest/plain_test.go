@@ -23,6 +23,7 @@ type plain struct {
 	file    vfs.File
 	end     int64
 	written int // of the batches that are pending
+	failed  error
 	bug     bug
 }
 
@@ -58,7 +59,10 @@ func openPlain(b bug) Open {
 		}
 		state.Reopen()
 		p.Model = reopened(&Model{Manual: true, Events: o.Events}, &state)
-		return p, p.Checkpoint()
+		if err := p.Checkpoint(); err != nil {
+			return nil, errors.Join(err, lock.Close())
+		}
+		return p, nil
 	}
 }
 
@@ -116,6 +120,9 @@ func encode(changes []Change) []byte {
 }
 
 func (p *plain) Commit() error {
+	if p.failed != nil {
+		return p.failed
+	}
 	for _, u := range p.history.pending[p.written:] {
 		changes := u.changes
 		frames := [][]byte{encode(changes)}
@@ -148,10 +155,11 @@ func (p *plain) Commit() error {
 func (p *plain) refused(err error) error {
 	if errors.Is(err, vfs.ErrNoSpace) {
 		if p.bug == silent {
-			p.written++
+			p.written = len(p.history.pending)
 		}
 		return err
 	}
+	p.failed = err
 	p.Fail(err)
 	return err
 }
@@ -200,12 +208,13 @@ func (p *plain) Checkpoint() error {
 			return errors.Join(p.refused(err), f.Close())
 		}
 	}
-	if p.file != nil {
-		if err := p.file.Close(); err != nil {
-			return err
+	old := p.file
+	p.file, p.end = f, int64(len(frame))
+	if old != nil {
+		if err := old.Close(); err != nil {
+			return p.refused(err)
 		}
 	}
-	p.file, p.end = f, int64(len(frame))
 	return nil
 }
 
@@ -241,5 +250,8 @@ func contents(s *State) (changes []Change) {
 
 func (p *plain) Close() error {
 	err := p.Commit()
+	if err != nil {
+		p.Fail(err) // what is not on the disk now never will be
+	}
 	return errors.Join(err, p.file.Close(), p.Model.Close(), p.lock.Close())
 }

@@ -57,25 +57,34 @@ func (s Simulation) Run() (Tally, error) {
 	if s.Steps == 0 {
 		s.Steps = 250
 	}
+	w := newWorld(s, slices.Concat(work, accidents))
+	err := w.run()
+	return w.tally, err
+}
+
+func newWorld(s Simulation, actions []action) *world {
 	w := &world{
 		Simulation: s,
+		actions:    actions,
 		rnd:        rand.New(rand.NewPCG(s.Seed, 0)),
 		disk:       vfs.NewMemory(),
 		highest:    make(map[uint64]uint64),
 		tally:      Tally{Seeds: 1},
 	}
+	w.process = newProcess(w.disk)
 	w.journal = 1 << (9 + w.rnd.IntN(6)) // 512 B to 16 KiB
 	w.payload = 1 << (2 + w.rnd.IntN(9)) // 4 B to 1 KiB
-	err := w.run()
-	return w.tally, err
+	return w
 }
 
 // world is a simulation that runs.
 type world struct {
 	Simulation
+	actions []action // that may come
 	rnd     *rand.Rand
 	journal int64 // size of a file of the journal
 	payload int   // usual size of a payload
+	small   bool  // none is larger
 
 	disk    *vfs.Memory
 	process *process
@@ -89,6 +98,9 @@ type world struct {
 	lastID  uint64                    // the highest id that a stream has, of those that are known to the disk or were handed out since
 	serial  int                       // of payloads
 	tally   Tally
+
+	handed   func(unit) // is told of each batch that is handed over; nil: nobody is
+	promised func()     // is told after something was reported durable; nil: nobody is
 }
 
 // client gathers changes for its next batch.
@@ -109,22 +121,35 @@ func (w *world) trace(format string, args ...any) {
 }
 
 func (w *world) run() error {
-	w.process = &process{disk: w.disk}
-	if err := w.open(); err != nil {
+	if err := w.steps(); err != nil {
 		return err
-	}
-	if err := w.compareOpened(); err != nil {
-		return err
-	}
-	for w.tally.Steps = 1; w.tally.Steps <= w.Steps; w.tally.Steps++ {
-		if err := w.step(); err != nil {
-			return fmt.Errorf("step %d: %w", w.tally.Steps, err)
-		}
 	}
 	if err := w.end(); err != nil {
 		return fmt.Errorf("in the end: %w", err)
 	}
 	return nil
+}
+
+// steps opens the store and takes all steps but those of the end.
+func (w *world) steps() error {
+	if err := w.begin(); err != nil {
+		return err
+	}
+	for w.tally.Steps < w.Steps {
+		w.tally.Steps++
+		if err := w.step(); err != nil {
+			return fmt.Errorf("step %d: %w", w.tally.Steps, err)
+		}
+	}
+	return nil
+}
+
+// begin opens the store for the first time.
+func (w *world) begin() error {
+	if err := w.open(); err != nil {
+		return err
+	}
+	return w.compareOpened()
 }
 
 // open opens the store and begins with what it shows, which is nothing, or what was closed, or what a crash left.
@@ -133,11 +158,18 @@ func (w *world) open() (err error) {
 	w.store, err = w.Open(Options{
 		FS: w.process, Dir: dir, JournalSize: w.journal,
 		Events: storage.Events{
-			Committed: func(t storage.Ticket) { w.history.Durable(t) },
+			Committed: w.committed,
 			Failed:    func(err error) { w.failed = err },
 		},
 	})
 	return err
+}
+
+func (w *world) committed(t storage.Ticket) {
+	w.history.Durable(t)
+	if w.promised != nil {
+		w.promised()
+	}
 }
 
 // begun takes in what the store shows after it was opened.
@@ -160,50 +192,59 @@ func (w *world) begun() error {
 	return nil
 }
 
-// weights of the steps, of their sum.
-var steps = []struct {
+// action is one kind of step, and how often it comes.
+type action struct {
 	weight int
 	name   string
 	do     func(*world) error
-}{
-	{60, "publish", (*world).publish},
-	{10, "fan out", (*world).fanOut},
-	{60, "settle", (*world).settle},
-	{4, "settle early", (*world).settleEarly},
-	{6, "delivered", (*world).delivered},
-	{6, "returned", (*world).returned},
-	{4, "truncate", (*world).truncate},
-	{2, "drop", (*world).drop},
-	{8, "value", (*world).value},
-	{60, "hand over", (*world).handOver},
-	{40, "commit", (*world).commit},
-	{12, "copy out", (*world).copyOut},
-	{6, "compact", (*world).compact},
-	{6, "checkpoint", (*world).checkpoint},
-	{3, "reopen", (*world).reopen},
-	{3, "full", (*world).full},
-	{4, "crash", (*world).crash},
-	{6, "plan a crash", (*world).planCrash},
-	{6, "look", (*world).look},
 }
 
-var sumOfWeights = func() (sum int) {
-	for _, s := range steps {
-		sum += s.weight
+// work is what clients and the store itself do, accidents what happens to them.
+var (
+	work = []action{
+		{60, "publish", (*world).publish},
+		{10, "fan out", (*world).fanOut},
+		{60, "settle", (*world).settle},
+		{4, "settle early", (*world).settleEarly},
+		{6, "delivered", (*world).delivered},
+		{6, "returned", (*world).returned},
+		{4, "truncate", (*world).truncate},
+		{2, "drop", (*world).drop},
+		{8, "value", (*world).value},
+		{60, "hand over", (*world).handOver},
+		{40, "commit", (*world).commit},
+		{12, "copy out", (*world).copyOut},
+		{6, "compact", (*world).compact},
+		{6, "checkpoint", (*world).checkpoint},
+		{3, "reopen", (*world).reopen},
+		{6, "look", (*world).look},
 	}
-	return sum
-}()
+	accidents = []action{
+		{3, "full", (*world).full},
+		{4, "crash", (*world).crash},
+		{6, "plan a crash", (*world).planCrash},
+	}
+)
+
+// choose returns one of the actions that may come.
+func (w *world) choose() *action {
+	sum := 0
+	for i := range w.actions {
+		sum += w.actions[i].weight
+	}
+	n := w.rnd.IntN(sum)
+	for i := range w.actions {
+		if n -= w.actions[i].weight; n < 0 {
+			return &w.actions[i]
+		}
+	}
+	panic("storetest: no action")
+}
 
 func (w *world) step() error {
-	n := w.rnd.IntN(sumOfWeights)
-	for i := range steps {
-		if n -= steps[i].weight; n >= 0 {
-			continue
-		}
-		if err := steps[i].do(w); err != nil && !w.process.isDead() {
-			return fmt.Errorf("%s: %w", steps[i].name, err)
-		}
-		break
+	a := w.choose()
+	if err := a.do(w); err != nil && !w.process.isDead() {
+		return fmt.Errorf("%s: %w", a.name, err)
 	}
 	if w.process.isDead() {
 		w.trace("the process has died")
@@ -263,7 +304,11 @@ func (s *simStream) take(n uint64) uint64 {
 // message returns a payload that no other has.
 func (w *world) message() []byte {
 	n := w.rnd.IntN(w.payload)
-	switch w.rnd.IntN(200) {
+	kind := w.rnd.IntN(200)
+	if w.small {
+		kind = 200
+	}
+	switch kind {
 	case 0, 1:
 		n = 64<<10 + w.rnd.IntN(3) - 1 // where large begins
 	case 2, 3, 4:
@@ -440,6 +485,9 @@ func (w *world) handOverBatch(c *client) {
 	t := c.batch.Commit(w.rnd.IntN(2) == 0)
 	w.trace("hand over %d changes: ticket %d", len(c.changes), t)
 	w.history.Add(t, c.changes)
+	if w.handed != nil {
+		w.handed(unit{t, c.changes})
+	}
 	c.changes = nil
 	w.tally.Batches++
 }
@@ -520,7 +568,7 @@ func (w *world) full() error {
 func (w *world) planCrash() error {
 	n := 1 + w.rnd.IntN(25)
 	w.trace("will die at call %d", n)
-	w.process.dieAt(n, w.rnd.IntN(2) == 0)
+	w.process.dieAt(n)
 	return nil
 }
 
@@ -541,11 +589,11 @@ func (w *world) crash() error {
 		if attempt > 0 {
 			w.tally.Recovery++
 		}
-		w.process = &process{disk: w.disk}
+		w.process = newProcess(w.disk)
 		if attempt < 4 && w.rnd.IntN(3) == 0 {
 			n := 1 + w.rnd.IntN(15)
 			w.trace("will die at call %d of recovery", n)
-			w.process.dieAt(n, w.rnd.IntN(2) == 0)
+			w.process.dieAt(n)
 		}
 		err := w.open()
 		if w.process.isDead() {
@@ -554,7 +602,7 @@ func (w *world) crash() error {
 		if err != nil {
 			return fmt.Errorf("opening after a crash: %w", err)
 		}
-		w.process.dieAt(0, false)
+		w.process.dieAt(0)
 		return w.compareOpened()
 	}
 }
@@ -580,7 +628,7 @@ func (w *world) look() error {
 
 // end lets the store come to rest, looks at the disk, and opens the store once more.
 func (w *world) end() error {
-	w.process.dieAt(0, false)
+	w.process.dieAt(0)
 	if err := w.reopen(); err != nil {
 		return err
 	}

@@ -1,0 +1,73 @@
+package storetest
+
+import "testing"
+
+// enumerate cuts the power behind each call of some runs.
+func enumerate(t *testing.T, open Open, byDefault int) {
+	var sum Cuts
+	seeds(t, byDefault, func(seed uint64) error {
+		one, err := Enumeration{Open: open, Seed: seed}.Run()
+		sum.Add(one)
+		return err
+	})
+	t.Log(sum)
+}
+
+// fail lets each call of some runs fail.
+func fail(t *testing.T, open Open, byDefault int) {
+	var sum Faults
+	seeds(t, byDefault, func(seed uint64) error {
+		one, err := Failing{Open: open, Seed: seed}.Run()
+		sum.Add(one)
+		return err
+	})
+	t.Log(sum)
+}
+
+// rot damages the files of some stores.
+func rot(t *testing.T, open Open, byDefault int) {
+	var sum Damages
+	every := int(number(t, "STORE_EVERY", 61))
+	seeds(t, byDefault, func(seed uint64) error {
+		one, err := Rot{Open: open, Seed: seed, Every: every}.Run()
+		sum.Add(one)
+		return err
+	})
+	t.Log(sum)
+}
+
+func TestAPlainStoreKeepsItsPromisesWhereverThePowerIsCut(t *testing.T) {
+	enumerate(t, openPlain(none), 4)
+}
+
+func TestAPlainStoreSaysWhichCallsFailed(t *testing.T) { fail(t, openPlain(none), 2) }
+
+func TestTheEnumerationFindsWhatIsNotSynced(t *testing.T) {
+	for _, b := range []bug{unsynced, unchecked, unnamed, unsyncedFile, torn} {
+		t.Run(bugs[b], func(t *testing.T) {
+			for seed := range uint64(20) {
+				if _, err := (Enumeration{Open: openPlain(b), Seed: seed}).Run(); err != nil {
+					t.Logf("seed %d: %v", seed, err)
+					return
+				}
+			}
+			t.Error("20 runs have found nothing")
+		})
+	}
+}
+
+func TestFailingCallsFindWhatIsSilent(t *testing.T) {
+	if _, err := (Failing{Open: openPlain(silent)}).Run(); err == nil {
+		t.Error("nothing was found")
+	} else {
+		t.Log(err)
+	}
+}
+
+func TestRotFindsWhatIsUnchecked(t *testing.T) {
+	if _, err := (Rot{Open: openPlain(unchecked), Every: 61}).Run(); err == nil {
+		t.Error("nothing was found")
+	} else {
+		t.Log(err)
+	}
+}
