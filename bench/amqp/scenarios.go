@@ -10,7 +10,7 @@ type scenario struct {
 	name    string
 	about   string
 	primary report.Metric
-	disk    bool // compares only where every broker really writes; left out unless named by --only
+	disk    bool // about persistent messages: the limit program takes part
 	load    amqp.Options
 }
 
@@ -56,6 +56,10 @@ var scenarios = []scenario{
 	{
 		name: "persistent-1000", about: "the same with a window of 1,000", primary: report.Rate, disk: true,
 		load: amqp.Options{Size: 1 << 10, Persistent: true, Confirms: 1000, Prefetch: 200},
+	},
+	{
+		name: "persistent-100B-1000", about: "the same, 100 B", primary: report.Rate, disk: true,
+		load: amqp.Options{Size: 100, Persistent: true, Confirms: 1000, Prefetch: 200},
 	},
 	{
 		name: "pairs-4", about: "4→4 over 4 queues, transient, automatic acknowledgement, 16 B", primary: report.Rate,

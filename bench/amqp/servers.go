@@ -17,10 +17,12 @@ type server struct {
 	url  string
 	pid  int // of the process that does the work
 	stop func()
+	kill func() // stops it as a crash does
 }
 
 // starters start the servers, by name. A starter returns errSkip when the
-// server is not installed here.
+// server is not installed here. A server whose data lie in dir takes them up
+// again.
 var starters = map[string]func(ctx context.Context, dir string, o *options) (*server, error){
 	"warren":   startWarren,
 	"rabbitmq": startRabbitMQ,
@@ -32,22 +34,23 @@ type errSkip string
 
 func (e errSkip) Error() string { return string(e) }
 
-// startWarren builds the command, if no binary was given, and runs it with one
-// listener.
-func startWarren(ctx context.Context, dir string, o *options) (*server, error) {
-	binary := o.warren
-	if binary == "" {
-		binary = filepath.Join(dir, "warren")
-		if err := process.Build(ctx, process.Root, binary, "./cmd/warren", "CGO_ENABLED=0"); err != nil {
-			return nil, err
-		}
+// build builds the command, if no binary was given.
+func (o *options) build(ctx context.Context, dir string) error {
+	if o.warren != "" {
+		return nil
 	}
+	o.warren = filepath.Join(dir, "warren")
+	return process.Build(ctx, process.Root, o.warren, "./cmd/warren", "CGO_ENABLED=0")
+}
+
+// startWarren runs the command with one listener.
+func startWarren(ctx context.Context, dir string, o *options) (*server, error) {
 	port, err := process.FreePort()
 	if err != nil {
 		return nil, err
 	}
 	address := fmt.Sprintf("127.0.0.1:%d", port)
-	cmd := exec.Command(binary, "serve", "--data", filepath.Join(dir, "warren-data"), "--listen", "amqp://"+address)
+	cmd := exec.Command(o.warren, "serve", "--data", filepath.Join(dir, "warren-data"), "--listen", "amqp://"+address)
 	p, err := process.Start(ctx, cmd, func(line string) bool { return line == "ready" })
 	if err != nil {
 		return nil, err
@@ -56,7 +59,8 @@ func startWarren(ctx context.Context, dir string, o *options) (*server, error) {
 		name: "warren",
 		url:  "amqp://guest:guest@" + address + "/",
 		pid:  p.PID(),
-		stop: func() { p.Stop(10 * time.Second) },
+		stop: func() { p.Stop(time.Minute) },
+		kill: p.Kill,
 	}, nil
 }
 
@@ -80,6 +84,7 @@ func startRelay(ctx context.Context, _ string, _ *options) (*server, error) {
 		url:  "amqp://guest:guest@" + address + "/",
 		pid:  p.PID(),
 		stop: func() { p.Stop(time.Second) },
+		kill: p.Kill,
 	}, nil
 }
 
@@ -119,7 +124,7 @@ func startRabbitMQ(ctx context.Context, dir string, _ *options) (*server, error)
 		"HOME="+home, // the Erlang cookie
 		"ERL_EPMD_PORT="+epmdPort,
 		"ERL_EPMD_ADDRESS=127.0.0.1",
-		fmt.Sprintf("RABBITMQ_NODENAME=warren-bench-%d@localhost", amqp),
+		"RABBITMQ_NODENAME=warren-bench@localhost", // other nodes of this name have other port mappers
 		fmt.Sprintf("RABBITMQ_DIST_PORT=%d", dist),
 		"RABBITMQ_MNESIA_BASE="+filepath.Join(home, "mnesia"),
 		"RABBITMQ_LOG_BASE="+home,
@@ -144,7 +149,7 @@ func startRabbitMQ(ctx context.Context, dir string, _ *options) (*server, error)
 		return nil, err
 	}
 	stop := func() {
-		p.Stop(20 * time.Second)
+		p.Stop(2 * time.Minute)
 		stopMapper()
 	}
 	address := fmt.Sprintf("127.0.0.1:%d", amqp)
@@ -157,5 +162,14 @@ func startRabbitMQ(ctx context.Context, dir string, _ *options) (*server, error)
 		stop()
 		return nil, fmt.Errorf("looking for RabbitMQ's own process: %w", err)
 	}
-	return &server{name: "rabbitmq", url: "amqp://guest:guest@" + address + "/", pid: pid, stop: stop}, nil
+	return &server{
+		name: "rabbitmq",
+		url:  "amqp://guest:guest@" + address + "/",
+		pid:  pid,
+		stop: stop,
+		kill: func() {
+			p.Kill()
+			stopMapper()
+		},
+	}, nil
 }

@@ -128,6 +128,26 @@ func (s *Scenario) peer(name string) *Peer {
 	return nil
 }
 
+// Figure returns a round's sample, the zero one when there is none.
+func (r *Report) Figure(scenario, peer string, round int) Sample {
+	for _, s := range r.Scenarios {
+		if p := s.peer(peer); s.Name == scenario && p != nil && round < len(p.Samples) {
+			return p.Samples[round]
+		}
+	}
+	return Sample{}
+}
+
+// Spread describes one figure of a peer in a scenario, over the rounds.
+func (r *Report) Spread(scenario, peer string, figure func(Sample) float64) Spread {
+	for _, s := range r.Scenarios {
+		if p := s.peer(peer); s.Name == scenario && p != nil {
+			return p.Spread(figure)
+		}
+	}
+	return Spread{}
+}
+
 // Spread is a median with the least and the greatest value around it.
 type Spread struct {
 	Median, Min, Max float64
