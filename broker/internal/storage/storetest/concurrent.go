@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"io/fs"
 	"math/rand/v2"
 	"strconv"
 	"sync"
@@ -36,7 +37,6 @@ type crowd struct {
 	disk    *vfs.Memory
 	store   storage.Store
 	shared  storage.Stream
-	failed  atomic.Bool // the store said so
 	writers [crowdWriters]writer
 }
 
@@ -48,6 +48,7 @@ type writer struct {
 	alive   []uint64 // of its stream
 	common  []uint64 // of the stream in common, its own
 	batches []unit   // since the store was opened
+	durable uint64   // how many of those were reported durable when the store ended
 	serial  uint64   // of all batches that are there
 	base    State    // what was there when the store was opened
 }
@@ -65,14 +66,14 @@ func (c Crowd) Run() error {
 		r.writers[i] = writer{number: i, rnd: rand.New(rand.NewPCG(c.Seed, uint64(10+i)))}
 	}
 	for round := range c.Rounds {
-		if err := r.open(round); err != nil {
+		if err := r.open(); err != nil {
 			return fmt.Errorf("round %d, opening: %w", round, err)
 		}
 		if err := r.round(); err != nil {
 			return fmt.Errorf("round %d: %w", round, err)
 		}
 	}
-	if err := r.open(c.Rounds); err != nil {
+	if err := r.open(); err != nil {
 		return fmt.Errorf("in the end: %w", err)
 	}
 	return r.store.Close()
@@ -94,21 +95,10 @@ func payloadOf(stream, seq uint64) []byte {
 }
 
 // open opens the store and holds what is there against what each writer did.
-func (c *crowd) open(round int) (err error) {
-	c.failed.Store(false)
-	c.store, err = c.Open(Options{FS: c.disk, Dir: dir, JournalSize: 4096, Events: storage.Events{
-		Failed: func(error) { c.failed.Store(true) },
-	}})
+func (c *crowd) open() (err error) {
+	c.store, err = c.Open(Options{FS: c.disk, Dir: dir, JournalSize: 4096})
 	if err != nil {
 		return err
-	}
-	if round == 0 {
-		c.shared = c.store.NewStream()
-		for i := range c.writers {
-			w := &c.writers[i]
-			w.stream, w.next = c.store.NewStream(), 1
-		}
-		return nil
 	}
 	var all State
 	for i := range c.writers {
@@ -120,21 +110,33 @@ func (c *crowd) open(round int) (err error) {
 	if err := Compare(c.store, &all); err != nil {
 		return err
 	}
-	id := c.shared.ID()
-	if c.shared = c.store.Stream(id); c.shared == nil {
-		return fmt.Errorf("stream %d is gone", id)
+	if c.shared, err = c.stream(c.shared, &all); err != nil {
+		return err
 	}
 	for i := range c.writers {
 		w := &c.writers[i]
-		id := w.stream.ID()
-		if w.stream = c.store.Stream(id); w.stream == nil {
-			return fmt.Errorf("stream %d is gone", id)
+		if w.stream, err = c.stream(w.stream, &all); err != nil {
+			return err
 		}
 		w.next = w.stream.Info().Next
-		w.alive = seqs(&w.base, id)
+		w.alive = seqs(&w.base, w.stream.ID())
 		w.common = seqs(&w.base, c.shared.ID())
 	}
 	return nil
+}
+
+// stream returns what is now the stream that was known before: a new one when nothing of it is known to the disk.
+func (c *crowd) stream(known storage.Stream, all *State) (storage.Stream, error) {
+	if known == nil {
+		return c.store.NewStream(), nil
+	}
+	if s := c.store.Stream(known.ID()); s != nil {
+		return s, nil
+	}
+	if st := all.streams[known.ID()]; st != nil && st.held {
+		return nil, fmt.Errorf("stream %d is gone", known.ID())
+	}
+	return c.store.NewStream(), nil
 }
 
 func seqs(s *State, id uint64) (seqs []uint64) {
@@ -157,48 +159,19 @@ func (w *writer) recovered(s storage.Store, all *State) error {
 		found = n
 	}
 	before := w.serial - uint64(len(w.batches)) // those of earlier rounds
-	durable := before
-	for _, u := range w.batches {
-		if u.ticket != 0 { // it was reported durable
-			durable++
-		}
-	}
-	if found < durable || found > w.serial {
-		return fmt.Errorf("the last batch that is there is the %dth of %d, and %d were durable", found, w.serial, durable)
+	if found < before+w.durable || found > w.serial {
+		return fmt.Errorf("the last batch that is there is the %dth of %d, and %d were durable", found, w.serial, before+w.durable)
 	}
 	for _, u := range w.batches[:found-before] {
 		w.base.Apply(u.changes)
 	}
 	w.base.Reopen()
 	w.serial, w.batches = found, nil
-	all.Apply(contentsOf(&w.base))
+	all.Apply(w.base.contents())
 	return nil
 }
 
 func (w *writer) key() string { return fmt.Sprintf("writer %d", w.number) }
-
-// contentsOf returns the changes that bring what is alive in a state.
-func contentsOf(s *State) (changes []Change) {
-	for _, id := range s.ids(func(*streamState) bool { return true }) {
-		st := s.streams[id]
-		for _, r := range st.records {
-			changes = append(changes, Change{Op: To, Stream: id, Seq: r.seq, Deadline: r.deadline, Transient: r.transient, Payload: r.payload})
-			if r.returned > 0 {
-				changes = append(changes, returned(id, r.seq, r.returned))
-			}
-		}
-		if st.delivered > 0 {
-			changes = append(changes, delivered(id, st.delivered))
-		}
-		if _, alive := st.find(st.next - 1); !alive {
-			changes = append(changes, settle(id, st.next-1))
-		}
-	}
-	for key, value := range s.values {
-		changes = append(changes, put(key, string(value)))
-	}
-	return changes
-}
 
 // round lets everybody work, and ends the store while they do or after they have done.
 func (c *crowd) round() error {
@@ -260,16 +233,16 @@ func (c *crowd) round() error {
 	_ = c.store.Close() // of what was killed or cut, nobody looks at it
 	c.disk = left
 	for i := range c.writers {
-		for j := range c.writers[i].batches {
-			if u := &c.writers[i].batches[j]; u.ticket > durable {
-				u.ticket = 0 // it was not reported durable
-			}
+		w := &c.writers[i]
+		w.durable = 0
+		for w.durable < uint64(len(w.batches)) && w.batches[w.durable].ticket <= durable {
+			w.durable++
 		}
 	}
 	close(errs)
 	for err := range errs {
-		if !c.failed.Load() && !errors.Is(err, storage.ErrClosed) {
-			return err
+		if !errors.Is(err, fs.ErrClosed) && !errors.Is(err, storage.ErrClosed) { // as all calls give after a power cut
+			return fmt.Errorf("reading while others write: %w", err)
 		}
 	}
 	return nil

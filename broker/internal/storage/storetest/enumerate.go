@@ -101,6 +101,13 @@ func (r *recordedRun) record() error {
 		mark()
 	}
 	w.promised = mark
+	w.process.setFault(func(vfs.Op) error { // at each call, what somebody sees who looks now
+		if w.store != nil {
+			w.history.Durable(w.store.Durable())
+			mark()
+		}
+		return nil
+	})
 	if err := w.run(); err != nil {
 		return err
 	}

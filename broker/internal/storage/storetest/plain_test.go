@@ -174,7 +174,7 @@ func (p *plain) Checkpoint() error {
 			return err
 		}
 	}
-	changes := contents(&p.history.durable)
+	changes := p.history.durable.contents()
 	switch i := len(changes) / 2; {
 	case p.bug == forgetful && len(changes) > 20:
 		changes = append(changes[:i:i], changes[i+1:]...)
@@ -216,36 +216,6 @@ func (p *plain) Checkpoint() error {
 		}
 	}
 	return nil
-}
-
-// contents returns changes that make a state.
-func contents(s *State) (changes []Change) {
-	for _, id := range s.ids(func(*streamState) bool { return true }) {
-		st := s.streams[id]
-		if st.held && len(st.records) == 0 { // a number that is not used otherwise makes it listed
-			changes = append(changes, to(id, 0, ""), settle(id, 0))
-		}
-		for _, g := range st.gone {
-			changes = append(changes, truncate(id, g.from, g.to))
-		}
-		for _, r := range st.records {
-			changes = append(changes, Change{Op: To, Stream: id, Seq: r.seq, Deadline: r.deadline, Transient: r.transient, Payload: r.payload})
-			if r.returned > 0 {
-				changes = append(changes, returned(id, r.seq, r.returned))
-			}
-		}
-		if _, alive := st.find(st.next - 1); !alive {
-			changes = append(changes, settle(id, st.next-1))
-		}
-		changes = append(changes, delivered(id, st.delivered))
-		if st.dropped {
-			changes = append(changes, drop(id))
-		}
-	}
-	for key, value := range s.values {
-		changes = append(changes, put(key, string(value)))
-	}
-	return changes
 }
 
 func (p *plain) Close() error {

@@ -574,6 +574,9 @@ func (w *world) planCrash() error {
 
 // crash ends the process and opens the store again, perhaps with further crashes while it recovers.
 func (w *world) crash() error {
+	if w.store != nil {
+		w.history.Durable(w.store.Durable()) // somebody may have looked
+	}
 	for attempt := 0; ; attempt++ {
 		w.process.kill()
 		if w.rnd.IntN(4) == 0 {

@@ -236,3 +236,33 @@ func (s *State) ids(keep func(*streamState) bool) []uint64 {
 	slices.Sort(ids)
 	return ids
 }
+
+// contents returns changes that make such a state of an empty one.
+func (s *State) contents() (changes []Change) {
+	for _, id := range s.ids(func(*streamState) bool { return true }) {
+		st := s.streams[id]
+		if st.held && len(st.records) == 0 { // a number that is not used otherwise makes it listed
+			changes = append(changes, to(id, 0, ""), settle(id, 0))
+		}
+		for _, g := range st.gone {
+			changes = append(changes, truncate(id, g.from, g.to))
+		}
+		for _, r := range st.records {
+			changes = append(changes, Change{Op: To, Stream: id, Seq: r.seq, Deadline: r.deadline, Transient: r.transient, Payload: r.payload})
+			if r.returned > 0 {
+				changes = append(changes, returned(id, r.seq, r.returned))
+			}
+		}
+		if _, alive := st.find(st.next - 1); !alive {
+			changes = append(changes, settle(id, st.next-1))
+		}
+		changes = append(changes, delivered(id, st.delivered))
+		if st.dropped {
+			changes = append(changes, drop(id))
+		}
+	}
+	for key, value := range s.values {
+		changes = append(changes, put(key, string(value)))
+	}
+	return changes
+}
