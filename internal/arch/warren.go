@@ -25,11 +25,12 @@ var Warren = Plan{
 		{Folder: "broker/internal/storage/...", May: []string{"broker/internal/storage", "broker/internal/storage/..."}, Modules: []string{"golang.org/x"}},
 		{Folder: "broker/internal/cluster/...", Planned: true, May: []string{"broker/internal/cluster/...", "broker/internal/storage/..."}},
 		{Folder: "broker/internal/access"},
+		{Folder: "broker/internal/definitions", Pure: false, May: []string{"broker/internal/access", "broker/internal/exchange", "broker/internal/wire/amqp091"}},
 
 		// The hub.
 		{Folder: "broker/internal/engine", May: []string{
 			"broker/internal/message", "broker/internal/exchange", "broker/internal/queue", "broker/internal/access",
-			"broker/internal/storage", "broker/internal/cluster/...",
+			"broker/internal/definitions", "broker/internal/storage", "broker/internal/cluster/...",
 		}, TestMay: []string{"broker/internal/storage/..."}},
 
 		// The translators. Each sees the hub, its own codec and the pump, and none of the others.
@@ -40,7 +41,7 @@ var Warren = Plan{
 			TestMay: []string{"broker/internal/front/...", "broker/internal/wire/...", "zmq"}},
 		{Folder: "broker/internal/front/amqp091",
 			May:     append([]string{"broker/internal/front/pump", "broker/internal/wire/amqp091"}, hub...),
-			TestMay: []string{"broker/internal/front/fronttest"},
+			TestMay: []string{"broker/internal/front/fronttest", "broker/internal/storage", "broker/internal/storage/storetest"},
 		},
 		{Folder: "broker/internal/front/socket",
 			May:     append([]string{"broker/internal/front/pump"}, hub...),

@@ -14,8 +14,10 @@ type Batch struct {
 
 	log      storage.Batch // what the store is to know; nil until there is something, and without a store
 	recorded bool          // log has the message that is being published
+	settled  []mark        // what was settled meanwhile: log gets it when the message is published
 	owing    bool          // log has something that a publisher waits for
 	pending  []*Queue      // queues with records in log that are not committed
+	marks    []mark        // how far deliveries have got, for log
 	clock    int64         // milliseconds since 1970, once somebody has asked; 0 is not asked yet
 }
 
@@ -45,6 +47,10 @@ func (b *Batch) Work() int { return b.work }
 
 // Owing reports whether the batch has something so far that publishers wait for: End will return a ticket.
 func (b *Batch) Owing() bool { return b.owing }
+
+// Owe says that somebody waits for what the batch has given to the store so far, whatever it is: End will return a ticket
+// for it.
+func (b *Batch) Owe() { b.owing = true }
 
 // End runs what is left to do with no lock held, hands over what the store is to know, flushes every output that was
 // written to, and brings the counters up to date. The caller holds no lock that a Sink's Flush or Cancelled, or a
@@ -86,14 +92,46 @@ func (b *Batch) End() Ticket {
 	return ticket
 }
 
-// commit hands over what the store is to know.
-func (b *Batch) commit() Ticket {
-	if b.log == nil || b.log.Empty() {
-		return 0
+// settle tells the store that nobody wants a record any more.
+func (b *Batch) settle(s storage.Stream, seq uint64) {
+	if b.recorded { // more queues may want the message: they are told to the store in one go
+		b.settled = append(b.settled, mark{s, seq})
+		return
 	}
-	ticket := b.log.Commit(b.owing)
-	if !b.owing {
-		ticket = 0
+	b.diary().Settle(s, seq)
+}
+
+// published ends the recording of a message.
+func (b *Batch) published() {
+	if !b.recorded {
+		return
+	}
+	b.recorded = false
+	for i, m := range b.settled {
+		b.log.Settle(m.stream, m.seq)
+		b.settled[i] = mark{}
+	}
+	b.settled = b.settled[:0]
+}
+
+// commit hands over what the store is to know. Queues that have waited for that are served, which may give it more to know.
+func (b *Batch) commit() Ticket {
+	var ticket Ticket
+	for (b.log != nil && !b.log.Empty()) || len(b.marks) > 0 {
+		for i, m := range b.marks {
+			b.diary().Delivered(m.stream, m.seq)
+			b.marks[i] = mark{}
+		}
+		b.marks = b.marks[:0]
+		if t := b.log.Commit(b.owing); b.owing {
+			ticket = t
+		}
+		b.owing = false // what consumers get now can wait
+		for i, q := range b.pending {
+			b.pending[i] = nil
+			q.committed(b)
+		}
+		b.pending = b.pending[:0]
 	}
 	b.owing = false
 	return ticket

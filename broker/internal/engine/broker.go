@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/warrenmq/warren/broker/internal/access"
+	"github.com/warrenmq/warren/broker/internal/definitions"
 	"github.com/warrenmq/warren/broker/internal/storage"
 )
 
@@ -34,9 +35,11 @@ func (SystemClock) AfterFunc(d time.Duration, f func()) func() bool { return tim
 
 // Config is what a broker is made from.
 type Config struct {
-	// Users are who may log in. Required.
+	// Users are who may log in. Required. With a store, those that are stored are added.
 	Users *access.Users
-	// VHosts to begin with. None is one, named "/".
+	// SeedUsers makes Users the first ones of a new store only: where any are stored, those are who may log in.
+	SeedUsers bool
+	// VHosts to begin with. None is one, named "/". With a store, those that are stored are added.
 	VHosts []string
 	// MemoryLimit is how many bytes of messages may lie in the memory of queues before publishers are held. 0 is no limit.
 	MemoryLimit int64
@@ -49,8 +52,13 @@ type Config struct {
 	Logger *slog.Logger
 	// Trace is told what passes. Nil is nobody.
 	Trace *Trace
+	// Failed is called, at most once, when the disk has failed: the broker is to be closed. See Broker.Failure. Nil is not
+	// called.
+	Failed func()
 	// Random is where unguessable names come from. Nil is the system's source.
 	Random io.Reader
+
+	window bounds // tests make it small; zero is the usual
 }
 
 // Broker holds the vhosts.
@@ -65,10 +73,12 @@ type Broker struct {
 	totals totals
 	stored atomic.Int64 // bytes of messages in the memory of queues
 
-	store   storage.Store // nil: everything is in memory
-	waiters waiters
-	failed  chan struct{} // closed when the store has failed
-	failure atomic.Pointer[error]
+	store    storage.Store // nil: everything is in memory
+	window   bounds
+	waiters  waiters
+	failed   func() // is told when the store has failed
+	failure  atomic.Pointer[error]
+	pressure atomic.Uint32 // a storage.Pressure: how the store is doing
 
 	held   atomic.Pointer[hold] // nil while publishers may publish; changed under mu
 	closed atomic.Bool          // changed under mu
@@ -77,12 +87,6 @@ type Broker struct {
 	vhosts    map[string]*VHost
 	clients   map[*Client]struct{}
 	stopTimer func() bool
-}
-
-// hold is why publishers are held.
-type hold struct {
-	reason  string
-	resumed chan struct{} // closed when they may go on
 }
 
 // ErrClosed is returned by a broker that was closed.
@@ -103,7 +107,11 @@ func New(c Config) *Broker {
 func Open(c Config) (*Broker, error) {
 	b := &Broker{
 		users: c.Users, clock: c.Clock, log: c.Logger, trace: c.Trace, random: c.Random, limit: c.MemoryLimit,
-		vhosts: make(map[string]*VHost), clients: make(map[*Client]struct{}), failed: make(chan struct{}),
+		vhosts: make(map[string]*VHost), clients: make(map[*Client]struct{}), failed: c.Failed,
+		window: c.window,
+	}
+	if b.window == (bounds{}) {
+		b.window = usual(c.MemoryLimit)
 	}
 	if b.clock == nil {
 		b.clock = SystemClock{}
@@ -117,8 +125,19 @@ func Open(c Config) (*Broker, error) {
 	if len(c.VHosts) == 0 {
 		c.VHosts = []string{"/"}
 	}
-	for _, name := range c.VHosts {
-		b.vhosts[name] = newVHost(b, name)
+	if c.Store == nil {
+		for _, name := range c.VHosts {
+			b.vhosts[name] = newVHost(b, name)
+		}
+	} else {
+		store, err := c.Store(storage.Events{Committed: b.committed, Pressed: b.pressed, Failed: b.fail})
+		if err != nil {
+			return nil, err
+		}
+		b.store = store
+		if err := b.restore(c); err != nil {
+			return nil, errors.Join(err, store.Close())
+		}
 	}
 	b.schedule()
 	return b, nil
@@ -137,16 +156,19 @@ func (b *Broker) schedule() {
 }
 
 func (b *Broker) housekeep() {
+	batch := b.NewBatch()
 	for _, v := range b.VHosts() {
 		for _, q := range v.all() {
-			q.rest()
+			q.rest(batch)
+			batch.End()
 		}
 	}
 	b.schedule()
 }
 
-// Close ends the broker: nobody can open a client any more, publishers that are held wait no longer, and no timer is left.
-func (b *Broker) Close() {
+// Close ends the broker: nobody can open a client any more, publishers that are held wait no longer, no timer is left, and
+// the store is closed, when everything that was handed over is on the disk.
+func (b *Broker) Close() error {
 	b.mu.Lock()
 	b.closed.Store(true)
 	if b.stopTimer != nil {
@@ -163,6 +185,10 @@ func (b *Broker) Close() {
 			q.mu.Unlock()
 		}
 	}
+	if b.store != nil {
+		return b.store.Close()
+	}
+	return nil
 }
 
 // Closed reports whether the broker was closed.
@@ -206,91 +232,26 @@ func (b *Broker) VHosts() []*VHost {
 }
 
 // AddVHost makes a vhost unless it exists.
-func (b *Broker) AddVHost(name string) *VHost {
+func (b *Broker) AddVHost(name string) (*VHost, error) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	v := b.vhosts[name]
+	var ticket Ticket
 	if v == nil {
 		v = newVHost(b, name)
 		b.vhosts[name] = v
+		if b.store != nil {
+			log := b.store.NewBatch()
+			put(log, definitions.VHost{Name: name})
+			ticket = log.Commit(true)
+		}
 	}
-	return v
+	b.mu.Unlock()
+	return v, b.Wait(ticket)
 }
 
 // Authenticate checks a name and password. loopback says that the client is on this machine.
 func (b *Broker) Authenticate(name string, password []byte, loopback bool) (*access.Principal, error) {
 	return b.users.Authenticate(name, password, loopback)
-}
-
-// keep accounts for bytes that entered the memory of queues (or left it) and holds or releases publishers.
-func (b *Broker) keep(delta int64) {
-	b.stored.Add(delta)
-	if b.limit <= 0 {
-		return
-	}
-	// Another goroutine may have stored, or taken out, what tips the scale the other way, and have looked at held before it
-	// was changed here. So look again after each change: publishers that are held while nothing is stored wait for ever.
-	for b.tooMuch() && b.hold("low on memory") || b.enoughRoom() && b.release() {
-	}
-}
-
-// tooMuch reports whether publishers are to be held, enoughRoom whether they may go on.
-func (b *Broker) tooMuch() bool { return b.held.Load() == nil && b.stored.Load() > b.limit }
-func (b *Broker) enoughRoom() bool {
-	return b.held.Load() != nil && b.stored.Load() < b.limit-b.limit/5
-}
-
-// hold stops publishers; clients are told. It reports whether it was this call that did.
-func (b *Broker) hold(reason string) bool {
-	b.mu.Lock()
-	if b.closed.Load() || !b.tooMuch() {
-		b.mu.Unlock()
-		return false
-	}
-	b.held.Store(&hold{reason: reason, resumed: make(chan struct{})})
-	told := b.toldLocked()
-	b.mu.Unlock()
-	b.log.Warn("publishers are held: queues hold more than the memory limit", "stored", b.stored.Load(), "limit", b.limit)
-	for _, f := range told {
-		f()
-	}
-	return true
-}
-
-// release lets publishers go on, and reports whether it was this call that did.
-func (b *Broker) release() bool {
-	b.mu.Lock()
-	if !b.enoughRoom() {
-		b.mu.Unlock()
-		return false
-	}
-	close(b.held.Swap(nil).resumed)
-	told := b.toldLocked()
-	b.mu.Unlock()
-	b.log.Info("publishers go on", "stored", b.stored.Load(), "limit", b.limit)
-	for _, f := range told {
-		f()
-	}
-	return true
-}
-
-// toldLocked returns whom to tell. lock: broker
-func (b *Broker) toldLocked() []func() {
-	var told []func()
-	for c := range b.clients {
-		if c.info.Alarm != nil {
-			told = append(told, c.info.Alarm)
-		}
-	}
-	return told
-}
-
-// Held returns a channel that is closed when publishers may go on, and why they may not; nil when they may.
-func (b *Broker) Held() (resumed <-chan struct{}, reason string) {
-	if h := b.held.Load(); h != nil {
-		return h.resumed, h.reason
-	}
-	return nil, ""
 }
 
 // unguessable returns prefix and 22 characters that nobody can know.

@@ -69,13 +69,14 @@ func (c *Client) Close(b *Batch) {
 		return
 	}
 	v := c.vhost
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	for _, q := range owned {
-		if v.queues[q.spec.Name] == q {
-			_, _ = v.dropQueue(b, q, false, false) // without a condition nothing forbids it
+	_, _ = v.amend(func() error {
+		for _, q := range owned {
+			if v.queues[q.spec.Name] == q {
+				_, _ = v.dropQueue(b, q, false, false) // without a condition nothing forbids it
+			}
 		}
-	}
+		return nil
+	})
 }
 
 // own remembers an exclusive queue; it reports false when the client is closed already.
@@ -220,7 +221,7 @@ func (c *Client) BindExchange(from, to string, b exchange.Binding) error {
 
 // UnbindExchange removes such a binding. A missing one is no error, nor is a missing exchange.
 func (c *Client) UnbindExchange(from, to string, b exchange.Binding) error {
-	return present(c.exchangeBinding(from, to, func(from string, d dest) error { c.vhost.unbind(from, d, b); return nil }))
+	return present(c.exchangeBinding(from, to, func(from string, d dest) error { return c.vhost.unbind(from, d, b) }))
 }
 
 // present takes what is missing for unbound.
@@ -273,8 +274,7 @@ func (c *Client) UnbindQueue(from, to string, b exchange.Binding) error {
 				return err
 			}
 		}
-		c.vhost.unbind(from, dest{queue: q}, b)
-		return nil
+		return c.vhost.unbind(from, dest{queue: q}, b)
 	}))
 }
 
@@ -355,26 +355,32 @@ func (c *Client) DeclareQueue(spec QueueSpec) (Declared, error) {
 	if err := c.mayQueue(access.Configure, spec.Name); err != nil {
 		return Declared{}, err
 	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if q := v.queues[spec.Name]; q != nil {
-		if err := c.equivalentQueue(q, spec); err != nil {
-			return Declared{}, err
+	var d Declared
+	err := v.change(func() error {
+		q := v.queues[spec.Name]
+		if q != nil {
+			if err := c.equivalentQueue(q, spec); err != nil {
+				return err
+			}
+			d = declared(q)
+			return nil
 		}
-		return declared(q), nil
-	}
-	what := v.queueText(spec.Name)
-	if !generated && strings.HasPrefix(spec.Name, "amq.") {
-		return Declared{}, refuse(AccessRefused, "queue name '%s' contains reserved prefix 'amq.*'", spec.Name)
-	}
-	if err := checkQueueArgs(what, spec.Args); err != nil {
-		return Declared{}, err
-	}
-	q, err := c.addQueue(spec)
-	if err != nil {
-		return Declared{}, err
-	}
-	return declared(q), nil
+		what := v.queueText(spec.Name)
+		if !generated && strings.HasPrefix(spec.Name, "amq.") {
+			return refuse(AccessRefused, "queue name '%s' contains reserved prefix 'amq.*'", spec.Name)
+		}
+		if err := checkQueueArgs(what, spec.Args); err != nil {
+			return err
+		}
+		q, err := c.addQueue(spec)
+		if err != nil {
+			return err
+		}
+		v.saveQueue(q)
+		d = declared(q)
+		return nil
+	})
+	return d, err
 }
 
 // addQueue puts a new queue into the topology. lock: vhost
@@ -456,16 +462,20 @@ func (c *Client) DeleteQueue(b *Batch, name string, ifUnused, ifEmpty bool) (int
 		return 0, err
 	}
 	v := c.vhost
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	q := v.queues[name]
-	if q == nil || isReply(name) {
-		return 0, nil
-	}
-	if err := c.unlocked(q); err != nil {
-		return 0, err
-	}
-	return v.dropQueue(b, q, ifUnused, ifEmpty)
+	n := 0
+	err := v.change(func() error {
+		q := v.queues[name]
+		if q == nil || isReply(name) {
+			return nil
+		}
+		if err := c.unlocked(q); err != nil {
+			return err
+		}
+		var err error
+		n, err = v.dropQueue(b, q, ifUnused, ifEmpty)
+		return err
+	})
+	return n, err
 }
 
 // Consume subscribes a sink to a queue. No delivery is made before the consumer's first Wake.
@@ -490,7 +500,7 @@ func (c *Client) Get(b *Batch, name string, noAck bool, take func(d *Delivery, r
 	if err != nil {
 		return false, err
 	}
-	return q.get(b, noAck, take), nil
+	return q.get(b, noAck, take)
 }
 
 // ReplyPrefix begins the names of direct reply-to addresses; a dot and a token follow. By itself it is what clients ask for
@@ -544,6 +554,7 @@ func (c *Client) Publish(b *Batch, m *message.Message) (int, error) {
 	for _, q := range r.queues {
 		q.publish(b, m)
 	}
+	b.published()
 	if t := c.vhost.broker.trace; t != nil && t.Published != nil {
 		t.Published(c, m, len(r.queues))
 	}

@@ -92,11 +92,10 @@ func (b *Broker) committed(durable Ticket) {
 func (b *Broker) fail(err error) {
 	b.log.Error("the disk has failed: nothing that was not confirmed is safe, and nothing more will be confirmed", "err", err)
 	b.failure.Store(&err)
-	close(b.failed)
+	if b.failed != nil {
+		b.failed()
+	}
 }
-
-// Failed returns a channel that is closed when the disk has failed. The broker is to be closed then.
-func (b *Broker) Failed() <-chan struct{} { return b.failed }
 
 // Failure returns why the disk has failed, or nil.
 func (b *Broker) Failure() error {

@@ -80,6 +80,9 @@ func (q *Queue) consume(client *Client, spec ConsumerSpec, sink Sink) (*Consumer
 	if q.deleted {
 		return nil, q.vhost.noQueue(q.spec.Name)
 	}
+	if q.down != nil {
+		return nil, q.down
+	}
 	if q.exclusive != nil || spec.Exclusive && q.core.Consumers() > 0 {
 		return nil, refuse(AccessRefused, "%s in exclusive use", q.vhost.queueText(q.spec.Name))
 	}

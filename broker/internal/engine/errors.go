@@ -30,6 +30,14 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Text }
 
+// orNil makes a nil *Error a nil error.
+func (e *Error) orNil() error {
+	if e == nil {
+		return nil
+	}
+	return e
+}
+
 func refuse(kind Kind, format string, args ...any) *Error {
 	return &Error{Kind: kind, Text: fmt.Sprintf(format, args...)}
 }

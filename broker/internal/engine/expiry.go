@@ -30,7 +30,9 @@ func (q *Queue) late(b *Batch) bool {
 
 // bury drops an expired message. lock: queue
 func (q *Queue) bury(b *Batch, e queue.Entry) {
-	b.stored -= int64(e.Ref.Len)
+	if e.Stored {
+		b.settle(q.stream, e.Seq)
+	}
 	b.count.Expired++
 	q.count.Expired++
 	q.core.Drop(e)
@@ -39,9 +41,9 @@ func (q *Queue) bury(b *Batch, e queue.Entry) {
 // reap drops what has expired from the head of the queue and sets the alarm for what will. lock: queue
 func (q *Queue) reap(b *Batch) {
 	for {
-		e, ok := q.core.Peek()
+		e, ok := q.first(b)
 		if !ok {
-			q.mortal = q.core.Out() > 0
+			q.mortal = q.core.Out() > 0 || q.core.Deep() > 0
 			return
 		}
 		q.prepare(e, nil, true)
@@ -75,6 +77,7 @@ func (q *Queue) wakeAt(at, now int64) {
 		q.alarm = alarm{}
 		if !q.deleted {
 			q.reap(b)
+			q.account(b)
 		}
 		q.mu.Unlock()
 		b.End()

@@ -26,7 +26,7 @@ func newHouse(t testing.TB, c Config) *house {
 	users := access.New()
 	c.Users = users
 	h := &house{Broker: New(c), t: t, users: users}
-	t.Cleanup(h.Broker.Close)
+	t.Cleanup(func() { h.Broker.Close() })
 	return h
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"github.com/warrenmq/warren/broker/internal/message"
 	"github.com/warrenmq/warren/broker/internal/queue"
+	"github.com/warrenmq/warren/broker/internal/storage"
 )
 
 // Queue is a live queue.
@@ -13,8 +14,9 @@ type Queue struct {
 	spec  QueueSpec
 	owner *Client // of an exclusive queue, else nil
 	// bound says which exchanges have bindings to this queue, and how many.
-	bound map[*Exchange]int // lock: vhost
-	ttl   *int64            // milliseconds that messages may wait; nil is for ever
+	bound   map[*Exchange]int // lock: vhost
+	ttl     *int64            // milliseconds that messages may wait; nil is for ever
+	durable bool              // persistent messages in it survive a restart
 
 	mu        sync.Mutex      // lock: queue; guards everything below
 	core      *queue.Queue    // which message goes to whom
@@ -27,10 +29,21 @@ type Queue struct {
 	count     Counters        // of this queue
 	mortal    bool            // it may hold messages that expire
 	alarm     alarm           // for the first of them
+	resident  int             // bytes of its messages in memory, as Broker.stored has them
+
+	// What follows is used in a broker with a store only.
+	stream      storage.Stream // what the store has of it; nil while it has nothing
+	uncommitted []uncommitted  // batches that have given something to the store and are not committed
+	mark        uint64         // the highest number that was ever delivered of what the store has
+	down        *Error         // why it cannot be read on; nil is well
 }
 
 func newQueue(v *VHost, spec QueueSpec) *Queue {
 	q := &Queue{vhost: v, spec: spec, bound: make(map[*Exchange]int), core: queue.New(queue.NewMemory())}
+	if v.broker.store != nil {
+		q.durable = spec.Durable
+		q.core.SetOutLimit(v.broker.window.out)
+	}
 	if ttl, ok := arg(spec.Args, messageTTL); ok {
 		q.ttl = &ttl.Int
 	}
@@ -67,16 +80,33 @@ func (q *Queue) publish(b *Batch, m *message.Message) {
 		}
 		q.core.Refuse(s)
 	}
-	if at := q.expires(b, m); at != 0 {
+	at := q.expires(b, m)
+	if at != 0 {
 		q.mortal = true
-		q.view = *m // the message is other queues' too
-		q.view.Expires = at
-		m = &q.view
 	}
-	n := m.Size()
-	m.Put(q.core.Put(n))
-	b.stored += int64(n)
+	q.enter(b, m, at)
 	q.serve(b)
+}
+
+// enter puts a message into the window, the store or both. lock: queue
+func (q *Queue) enter(b *Batch, m *message.Message, expires int64) {
+	durable := q.durable && m.Flags&message.Persistent != 0
+	deep := q.full()
+	q.view = *m // the message is other queues' too
+	q.view.Expires = expires
+	n := q.view.Size()
+	var seq uint64
+	if deep {
+		seq = q.core.PutDeep(n)
+	} else {
+		var record []byte
+		seq, record = q.core.Put(n, durable)
+		q.view.Put(record)
+	}
+	if durable || deep {
+		q.record(b, m, seq, expires, !durable)
+		b.owing = b.owing || durable
+	}
 }
 
 // hand gives q.delivery to a sink. lock: queue
@@ -110,6 +140,15 @@ func (q *Queue) serve(b *Batch) {
 	for {
 		s, e, ok := q.core.Next()
 		if !ok {
+			if q.core.Willing() && q.load(b) {
+				continue
+			}
+			break
+		}
+		if e.Cold {
+			if q.warm(b, e) {
+				continue
+			}
 			break
 		}
 		c := q.consumers[s]
@@ -122,13 +161,29 @@ func (q *Queue) serve(b *Batch) {
 			q.core.Refuse(s)
 			continue
 		}
-		if c.spec.NoAck {
-			b.stored -= int64(e.Ref.Len)
+		if e.Stored {
+			q.told(b, e, c.spec.NoAck)
 		}
 		q.core.Delivered(s, e)
 	}
 	if q.mortal {
 		q.reap(b)
+	}
+	q.account(b)
+}
+
+// told tells the store that a message was delivered. lock: queue
+func (q *Queue) told(b *Batch, e queue.Entry, done bool) {
+	switch {
+	case done:
+		b.settle(q.stream, e.Seq)
+	case e.Seq > q.mark:
+		q.mark = e.Seq
+		if n := len(b.marks); n > 0 && b.marks[n-1].stream == q.stream {
+			b.marks[n-1].seq = e.Seq
+		} else {
+			b.marks = append(b.marks, mark{q.stream, e.Seq})
+		}
 	}
 }
 
@@ -154,19 +209,25 @@ func (q *Queue) Settle(b *Batch, seqs []uint64, how queue.Outcome) int {
 		return 0
 	}
 	q.quiet = 0
-	_, before := q.core.Bytes()
 	n := 0
 	for _, seq := range seqs {
-		if q.core.Settle(seq, how) {
-			n++
+		was := q.core.Settle(seq, how)
+		if !was.Out {
+			continue
+		}
+		n++
+		switch {
+		case !was.Stored:
+		case how == queue.Requeue:
+			b.diary().Returned(q.stream, seq, was.Deliveries)
+		default:
+			b.diary().Settle(q.stream, seq)
 		}
 	}
 	if how == queue.Requeue {
 		b.count.Requeued += uint64(n)
 		q.count.Requeued += uint64(n)
 	} else {
-		_, after := q.core.Bytes()
-		b.stored -= before - after
 		b.count.Settled += uint64(n)
 		q.count.Settled += uint64(n)
 	}
@@ -176,40 +237,63 @@ func (q *Queue) Settle(b *Batch, seqs []uint64, how queue.Outcome) int {
 
 // get fetches the first message and shows it to take, with how many remain, under the queue's lock. It reports whether
 // there was one.
-func (q *Queue) get(b *Batch, noAck bool, take func(d *Delivery, remaining int)) bool {
+func (q *Queue) get(b *Batch, noAck bool, take func(d *Delivery, remaining int)) (bool, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.quiet = 0
 	if q.mortal {
 		q.reap(b)
 	}
-	e, ok := q.core.Peek()
+	e, ok := q.first(b)
 	if !ok {
-		return false
+		return false, q.down.orNil()
 	}
 	q.prepare(e, nil, noAck)
 	take(&q.delivery, q.core.Ready()-1)
 	q.delivered(b)
-	if noAck {
-		b.stored -= int64(e.Ref.Len)
+	if e.Stored {
+		q.told(b, e, noAck)
 	}
 	q.core.Taken(e, noAck)
-	return true
+	q.account(b)
+	return true, nil
+}
+
+// first returns the first message that waits, in memory. lock: queue
+func (q *Queue) first(b *Batch) (queue.Entry, bool) {
+	for {
+		e, ok := q.core.Peek()
+		switch {
+		case ok && !e.Cold:
+			return e, true
+		case ok && q.warm(b, e):
+		case !ok && q.load(b):
+		default:
+			return queue.Entry{}, false
+		}
+	}
 }
 
 func (q *Queue) purge(b *Batch) int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	ready, _ := q.core.Bytes()
-	b.stored -= ready
 	q.quiet = 0
-	return q.core.Purge()
+	n, from, to := q.core.Purge(func(seq uint64) { b.diary().Settle(q.stream, seq) })
+	if from < to {
+		b.diary().Truncate(q.stream, from, to)
+	}
+	q.account(b)
+	return n
 }
 
-// rest gives memory back, once, when nothing has happened since the last call.
-func (q *Queue) rest() {
+// rest gives memory back: once, when nothing has happened since the last call, and while there is too little of it.
+func (q *Queue) rest(b *Batch) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if br := q.vhost.broker; br.store != nil && br.stored.Load() > br.window.share && !q.core.Willing() {
+		q.shrink(b)
+		q.account(b)
+	}
 	if q.quiet++; q.quiet == 2 {
 		q.delivery, q.view = Delivery{}, message.Message{} // they keep a publisher's buffer or an old slab alive
 		q.core.Trim()
@@ -250,17 +334,22 @@ func (q *Queue) close(b *Batch, ifUnused, ifEmpty bool) (int, error) {
 	case ifEmpty && waiting > 0:
 		return 0, refuse(PreconditionFailed, "%s not empty", q.vhost.queueText(q.spec.Name))
 	}
-	ready, out := q.core.Bytes()
-	b.stored -= ready + out
 	q.deleted = true
 	q.calm()
-	for _, c := range q.consumers {
+	q.orphan(b)
+	q.core = queue.New(queue.NewMemory()) // the old one's memory goes
+	q.account(b)
+	return waiting, nil
+}
+
+// orphan ends all consumers. lock: queue
+func (q *Queue) orphan(b *Batch) {
+	for s, c := range q.consumers {
 		if c != nil {
 			c.gone = true
+			q.core.Remove(queue.Slot(s))
 			b.after = append(b.after, aftermath{orphan: c})
 		}
 	}
 	q.consumers, q.exclusive = nil, nil
-	q.core = queue.New(queue.NewMemory()) // the old one's memory goes
-	return waiting, nil
 }

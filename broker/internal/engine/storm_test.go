@@ -264,7 +264,7 @@ func storm(t *testing.T, h *house, random *rand.Rand, rounds int) {
 		case n < 88:
 			for _, q := range h.VHost("/").all() {
 				q.Info()
-				q.rest()
+				q.rest(h.NewBatch())
 			}
 			g.VHost().Bindings()
 		case n < 90:

@@ -239,7 +239,9 @@ func TestVHostThatIsMissingOrForbiddenIsNotEntered(t *testing.T) {
 	refusal(t, err, NotAllowed, "vhost foo not found")
 	_, err = h.Open("other", g.User(), ClientInfo{})
 	refusal(t, err, NotAllowed, "access to vhost 'other' refused for user 'u'")
-	h.AddVHost("foo")
+	if _, err := h.AddVHost("foo"); err != nil {
+		t.Fatal(err)
+	}
 	if _, err = h.Open("foo", nil, ClientInfo{}); err != nil {
 		t.Errorf("a vhost that was added: %v", err)
 	}

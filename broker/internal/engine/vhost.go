@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/warrenmq/warren/broker/internal/exchange"
+	"github.com/warrenmq/warren/broker/internal/storage"
 )
 
 // VHost is a name space of exchanges and queues.
@@ -20,6 +21,28 @@ type VHost struct {
 	mu        sync.RWMutex // lock: vhost; guards the maps, and all bindings
 	exchanges map[string]*Exchange
 	queues    map[string]*Queue
+	log       storage.Batch // what the store is to know of changes to durable things; nil until there are any
+}
+
+// change runs f, which changes the topology, and returns once what is durable of it is on the disk.
+func (v *VHost) change(f func() error) error {
+	t, err := v.amend(f)
+	if e := v.broker.Wait(t); err == nil {
+		err = e
+	}
+	return err
+}
+
+// amend runs f, which changes the topology, and hands over what is durable of it: whoever sees the change afterwards, and
+// publishes because of it, comes behind it in the store. It returns the ticket.
+func (v *VHost) amend(f func() error) (Ticket, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	err := f()
+	if v.log == nil || v.log.Empty() {
+		return 0, err
+	}
+	return v.log.Commit(true), err
 }
 
 // ExchangeSpec is what an exchange is declared with.
@@ -112,14 +135,26 @@ func (v *VHost) changed() { v.generation.Add(1) }
 
 // declareExchange makes an exchange unless an equivalent one exists.
 func (v *VHost) declareExchange(spec ExchangeSpec) error {
-	v.mu.Lock()
-	defer v.mu.Unlock()
+	return v.change(func() error { return v.ensureExchange(spec) })
+}
+
+// ensureExchange is declareExchange. lock: vhost
+func (v *VHost) ensureExchange(spec ExchangeSpec) error {
 	if x := v.exchanges[spec.Name]; x != nil {
 		return x.equivalent(spec)
 	}
 	if strings.HasPrefix(spec.Name, "amq.") {
 		return refuse(AccessRefused, "exchange name '%s' contains reserved prefix 'amq.*'", spec.Name)
 	}
+	if err := v.addExchange(spec); err != nil {
+		return err
+	}
+	v.saveExchange(spec)
+	return nil
+}
+
+// addExchange puts a new exchange into the topology. lock: vhost
+func (v *VHost) addExchange(spec ExchangeSpec) error {
 	table, err := exchange.New[dest](spec.Type)
 	if err != nil {
 		return refuse(PreconditionFailed, "%s", err)
@@ -155,24 +190,26 @@ func (x *Exchange) equivalent(spec ExchangeSpec) error {
 
 // deleteExchange deletes the exchange and every binding from and to it. A missing one is no error.
 func (v *VHost) deleteExchange(name string, ifUnused bool) error {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	x := v.exchanges[name]
-	if x == nil {
+	return v.change(func() error {
+		x := v.exchanges[name]
+		if x == nil {
+			return nil
+		}
+		if ifUnused && x.table.Len() > 0 {
+			return refuse(PreconditionFailed, "%s in use", v.exchangeText(name))
+		}
+		v.dropExchange(x)
 		return nil
-	}
-	if ifUnused && x.table.Len() > 0 {
-		return refuse(PreconditionFailed, "%s in use", v.exchangeText(name))
-	}
-	v.dropExchange(x)
-	return nil
+	})
 }
 
 // dropExchange takes an exchange out of the topology. lock: vhost
 func (v *VHost) dropExchange(x *Exchange) {
 	delete(v.exchanges, x.spec.Name)
 	v.changed()
-	x.table.Bindings(func(_ exchange.Binding, d dest) bool {
+	v.forgetExchange(x.spec)
+	x.table.Bindings(func(b exchange.Binding, d dest) bool {
+		v.forgetBinding(x, d, b)
 		switch {
 		case d.queue != nil:
 			delete(d.queue.bound, x)
@@ -182,10 +219,17 @@ func (v *VHost) dropExchange(x *Exchange) {
 		return true
 	})
 	for from := range x.inbound {
-		from.table.UnbindAll(dest{exchange: x})
+		v.unbindAll(from, dest{exchange: x})
 		v.emptied(from)
 	}
 	x.inbound = nil
+}
+
+// unbindAll removes the bindings of an exchange to a destination. lock: vhost
+func (v *VHost) unbindAll(from *Exchange, to dest) {
+	for _, b := range from.table.UnbindAll(to) {
+		v.forgetBinding(from, to, b)
+	}
 }
 
 // emptied deletes an auto-delete exchange that has lost its last binding. lock: vhost
@@ -197,36 +241,45 @@ func (v *VHost) emptied(x *Exchange) {
 
 // bind adds a binding; one that exists is left as it is.
 func (v *VHost) bind(from string, to dest, b exchange.Binding) error {
-	v.mu.Lock()
-	defer v.mu.Unlock()
+	return v.change(func() error {
+		added, err := v.addBinding(from, to, b)
+		if added {
+			v.saveBinding(v.exchanges[from], to, b)
+		}
+		return err
+	})
+}
+
+// addBinding puts a binding into the topology, and reports whether it is new. lock: vhost
+func (v *VHost) addBinding(from string, to dest, b exchange.Binding) (added bool, err error) {
 	x := v.exchanges[from]
 	if x == nil {
-		return v.noExchange(from)
+		return false, v.noExchange(from)
 	}
 	if err := exchange.Validate(x.spec.Type, b); err != nil {
-		return refuse(PreconditionFailed, "%s", err)
+		return false, refuse(PreconditionFailed, "%s", err)
 	}
 	if q := to.queue; q != nil {
 		if v.queues[q.spec.Name] != q {
-			return v.noQueue(q.spec.Name)
+			return false, v.noQueue(q.spec.Name)
 		}
-		if x.table.Bind(b, to) {
+		if added = x.table.Bind(b, to); added {
 			q.bound[x]++
 			v.changed()
 		}
-		return nil
+		return added, nil
 	}
 	if v.exchanges[to.exchange.spec.Name] != to.exchange {
-		return v.noExchange(to.exchange.spec.Name)
+		return false, v.noExchange(to.exchange.spec.Name)
 	}
-	if x.table.Bind(b, to) {
+	if added = x.table.Bind(b, to); added {
 		if to.exchange.inbound == nil {
 			to.exchange.inbound = make(map[*Exchange]int)
 		}
 		to.exchange.inbound[x]++
 		v.changed()
 	}
-	return nil
+	return added, nil
 }
 
 // bound reports whether a queue has any binding to the exchange.
@@ -238,19 +291,21 @@ func (v *VHost) bound(from string, q *Queue) bool {
 }
 
 // unbind removes a binding; a missing one is no error.
-func (v *VHost) unbind(from string, to dest, b exchange.Binding) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	x := v.exchanges[from]
-	if x == nil || !x.table.Unbind(b, to) {
-		return
-	}
-	v.changed()
-	sources := to.sources()
-	if sources[x]--; sources[x] == 0 {
-		delete(sources, x)
-	}
-	v.emptied(x)
+func (v *VHost) unbind(from string, to dest, b exchange.Binding) error {
+	return v.change(func() error {
+		x := v.exchanges[from]
+		if x == nil || !x.table.Unbind(b, to) {
+			return nil
+		}
+		v.changed()
+		v.forgetBinding(x, to, b)
+		sources := to.sources()
+		if sources[x]--; sources[x] == 0 {
+			delete(sources, x)
+		}
+		v.emptied(x)
+		return nil
+	})
 }
 
 // sources returns which exchanges have bindings to this destination, and how many. lock: vhost
@@ -308,8 +363,9 @@ func (v *VHost) dropQueue(b *Batch, q *Queue, ifUnused, ifEmpty bool) (int, erro
 	}
 	delete(v.queues, q.spec.Name)
 	v.changed()
+	v.forgetQueue(q)
 	for x := range q.bound {
-		x.table.UnbindAll(dest{queue: q})
+		v.unbindAll(x, dest{queue: q})
 		v.emptied(x)
 	}
 	q.bound = nil
@@ -321,9 +377,10 @@ func (v *VHost) dropQueue(b *Batch, q *Queue, ifUnused, ifEmpty bool) (int, erro
 
 // deleteAbandoned deletes an auto-delete queue, unless somebody consumes from it again by now.
 func (v *VHost) deleteAbandoned(b *Batch, q *Queue) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.queues[q.spec.Name] == q {
-		_, _ = v.dropQueue(b, q, true, false) // in use: then it stays
-	}
+	_, _ = v.amend(func() error {
+		if v.queues[q.spec.Name] == q {
+			_, _ = v.dropQueue(b, q, true, false) // in use: then it stays
+		}
+		return nil
+	})
 }

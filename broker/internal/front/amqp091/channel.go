@@ -20,7 +20,10 @@ type channel struct {
 
 	confirms  bool   // publishes are confirmed
 	published uint64 // the number of the last one
-	confirmed uint64 // up to which they have been
+	owing     bool   // this batch has published something that is to be confirmed
+	confirmed uint64 // up to which number they have been; lock: session.confirms
+	due       uint64 // up to which number they are being; lock: session.confirms
+	deaf      bool   // channel.close or its answer is sent: no acks any more; lock: session.confirms
 
 	consumers map[string]*consumer // lock: session.mu
 	replies   *consumer            // the one on amq.rabbitmq.reply-to, nil: none
@@ -183,8 +186,9 @@ func (ch *channel) close() error {
 	if ch.closing {
 		return ch.session.closingMethod(ch, wire.MethodChannelClose) // one of what waited was refused
 	}
-	ch.session.flushConfirms()
+	ch.session.settleConfirms()
 	ch.release()
+	ch.session.hush(ch)
 	ch.session.forget(ch)
 	ch.send(new(wire.ChannelCloseOk))
 	return nil

@@ -16,6 +16,7 @@ var codes = [...]wire.Code{
 	engine.PreconditionFailed: wire.PreconditionFailed,
 	engine.NotAllowed:         wire.NotAllowed,
 	engine.NotImplemented:     wire.NotImplemented,
+	engine.Internal:           wire.InternalError,
 }
 
 // reply returns the code of err and the explanation that goes with it. What nobody foresaw is 541 INTERNAL_ERROR: its text

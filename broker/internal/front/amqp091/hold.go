@@ -12,7 +12,8 @@ import (
 // closes pass what waits; any other method would overtake the publishes before it, so the reading stops there, and at a
 // tx.commit, which publishes. Closes enter what waits, and after that nothing more is read either: the bound holds for each time that publishers are held.
 type waiting struct {
-	blocked  bool // publishers are held, and the connection has published: it was told so, if it wants to be
+	blocked  bool // publishers are held, and the connection has published
+	told     bool // it was told so: it wants to be, and the broker gives a reason
 	messages []waitingMessage
 	bytes    int
 	stopped  bool // no more is read until publishers may go on
@@ -62,16 +63,19 @@ func (s *session) consumes() bool {
 func (s *session) tellHeld() <-chan struct{} {
 	resumed, reason := s.front.broker.Held()
 	held := resumed != nil && s.publishing
-	if held == s.waiting.blocked {
+	tell := held && !s.waiting.told && s.blockable && reason != ""
+	if held == s.waiting.blocked && !tell {
 		return resumed
 	}
 	s.waiting.blocked = held
 	switch {
-	case held && s.blockable:
+	case tell:
 		s.send(0, &wire.ConnectionBlocked{Reason: reason})
+		s.waiting.told = true
 	case !held:
-		if s.blockable {
+		if s.waiting.told {
 			s.send(0, new(wire.ConnectionUnblocked))
+			s.waiting.told = false
 		}
 		s.replay()
 		s.waiting.stopped = false

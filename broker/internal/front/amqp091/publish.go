@@ -231,7 +231,8 @@ func (s *session) accept(ch *channel, msg *message.Message, mandatory bool) erro
 	}
 	if ch.confirms {
 		ch.published++
-		if ch.published == ch.confirmed+1 {
+		if !ch.owing {
+			ch.owing = true
 			s.confirming = append(s.confirming, ch)
 		}
 	}
@@ -248,28 +249,5 @@ func (s *session) enter(ch *channel, msg *message.Message, mandatory bool) error
 		ReplyCode: uint16(wire.NoRoute), ReplyText: []byte(wire.NoRoute.String()), Exchange: msg.Exchange, RoutingKey: msg.Key,
 	}
 	s.out.End(wire.AppendReturn(s.out.Begin(), ch.number, &back, wire.Content{Properties: msg.AMQP091(nil), Body: msg.Body}, s.frameMax))
-	return nil
-}
-
-// flushConfirms confirms what was published since the last call: one ack for each channel. Messages are with their queues
-// when Publish returns, so all of them are; what was unroutable has been returned before.
-func (s *session) flushConfirms() {
-	for i, ch := range s.confirming {
-		if !ch.closing {
-			ack := wire.BasicAck{DeliveryTag: ch.published, Multiple: ch.published > ch.confirmed+1}
-			s.out.End(ack.AppendFrame(s.out.Begin(), ch.number)) // send would put it on the heap
-		}
-		ch.confirmed = ch.published
-		s.confirming[i] = nil
-	}
-	s.confirming = s.confirming[:0]
-}
-
-func (ch *channel) selectConfirms(m *wire.ConfirmSelect) error {
-	if ch.tx != nil {
-		return violation(wire.PreconditionFailed, "cannot switch from tx to confirm mode")
-	}
-	ch.confirms = true
-	ch.answer(m.NoWait, new(wire.ConfirmSelectOk))
 	return nil
 }

@@ -80,6 +80,7 @@ type session struct {
 	last       *channel
 	fetched    bool       // this Feed has answered a basic.get: its answer may be large
 	confirming []*channel // channels that owe a confirm to what this batch published
+	confirms   confirms
 	kept       int        // bytes of unfinished messages and open transactions
 
 	message message.Message        // scratch: the message being published
@@ -227,6 +228,7 @@ func (s *session) control(f wire.Frame) error {
 			return s.fatal(err)
 		}
 		s.replay()
+		s.settleConfirms()
 		s.release()
 		s.send(0, new(wire.ConnectionCloseOk))
 		s.phase = phaseClosed
@@ -255,8 +257,10 @@ func (s *session) send(channel uint16, m wire.Method) {
 // EndBatch settles what the batch has acknowledged, confirms what it has published and flushes whom it has touched.
 func (s *session) EndBatch() {
 	s.flushSettled()
-	s.flushConfirms()
-	s.batch.End()
+	if !s.batch.Owing() {
+		s.confirm(0) // so that the flush takes them along
+	}
+	s.confirm(s.batch.End())
 }
 
 // fatal ends the connection at once, because nobody knows where the next frame begins, or because the client has not got
@@ -322,6 +326,7 @@ func (s *session) fail(ch *channel, id wire.MethodID, err error) error {
 	s.log.Debug("channel error", "channel", ch.number, "code", uint16(code), "err", err, "method", methodName(id))
 	ch.release()
 	ch.closing = true
+	s.hush(ch)
 	s.send(ch.number, &wire.ChannelClose{ReplyCode: uint16(code), ReplyText: code.ReplyText(text), ClassID: id.Class(), MethodID: id.Number()})
 	return nil
 }
@@ -329,9 +334,9 @@ func (s *session) fail(ch *channel, id wire.MethodID, err error) error {
 // release gives back everything that the connection holds in the engine.
 func (s *session) release() {
 	s.flushSettled()
-	s.flushConfirms()
 	for _, ch := range s.channels {
 		ch.release()
+		s.hush(ch)
 	}
 	clear(s.channels)
 	s.last, s.lastNumber = nil, noChannelNumber
@@ -408,6 +413,7 @@ func (s *session) Drained() {
 
 // Closed releases everything.
 func (s *session) Closed(error) {
+	s.front.broker.Forget(s)
 	s.release()
 	s.phase = phaseClosed
 	s.batch.End()

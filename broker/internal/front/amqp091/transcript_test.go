@@ -3,6 +3,7 @@ package amqp091
 import (
 	"bytes"
 	"encoding/hex"
+	"errors"
 	"flag"
 	"fmt"
 	"net"
@@ -20,6 +21,8 @@ import (
 	"github.com/warrenmq/warren/broker/internal/access"
 	"github.com/warrenmq/warren/broker/internal/engine"
 	"github.com/warrenmq/warren/broker/internal/front/pump"
+	"github.com/warrenmq/warren/broker/internal/storage"
+	"github.com/warrenmq/warren/broker/internal/storage/storetest"
 	wire "github.com/warrenmq/warren/broker/internal/wire/amqp091"
 )
 
@@ -30,6 +33,10 @@ var rewrite = flag.Bool("rewrite", false, "write what the broker answers into th
 //	# a comment
 //	@ NAME [quiet]       the following lines are of this connection, which is opened with the usual handshake (unless quiet)
 //	limit BYTES          the broker's memory limit, on top of the file
+//	disk                 the broker has a store, on top of the file; nothing is safe until
+//	disk commit          everything becomes durable
+//	disk full|behind|easy  the store is under pressure, or not
+//	disk fail            the disk fails
 //	-> CHANNEL METHOD field=value flag …
 //	-> CHANNEL header SIZE property=value …
 //	-> CHANNEL body "text"
@@ -102,9 +109,12 @@ type house struct {
 	t      testing.TB
 	broker *engine.Broker
 	server *pump.Server
+	disk   *storetest.Model // nil: everything is in memory
 }
 
-func newHouse(t testing.TB, memoryLimit int64) *house {
+func newHouse(t testing.TB, memoryLimit int64) *house { return openHouse(t, memoryLimit, nil) }
+
+func openHouse(t testing.TB, memoryLimit int64, disk *storetest.Model) *house {
 	users := access.New()
 	if err := users.PutDefault("/"); err != nil {
 		t.Fatal(err)
@@ -117,8 +127,42 @@ func newHouse(t testing.TB, memoryLimit int64) *house {
 	if err := users.SetPermissions("/", "reader", access.Permissions{Configure: "^$", Write: "^$", Read: ".*"}); err != nil {
 		t.Fatal(err)
 	}
-	b := engine.New(engine.Config{Users: users, MemoryLimit: memoryLimit, Random: new(counter)})
-	return &house{t: t, broker: b, server: pump.New(pump.Config{Front: New(b), Now: b.Now})}
+	config := engine.Config{Users: users, MemoryLimit: memoryLimit, Random: new(counter)}
+	if disk != nil {
+		config.Store = func(e storage.Events) (storage.Store, error) {
+			disk.Events = e
+			return disk, nil
+		}
+	}
+	b, err := engine.Open(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if disk != nil {
+		disk.Manual = true // what the start has written is safe
+	}
+	return &house{t: t, broker: b, server: pump.New(pump.Config{Front: New(b), Now: b.Now}), disk: disk}
+}
+
+// happens makes something happen to the disk.
+func (h *house) happens(what string) {
+	h.t.Helper()
+	switch what {
+	case "commit":
+		if err := h.disk.Commit(); err != nil {
+			h.t.Fatal(err)
+		}
+	case "full":
+		h.disk.Press(storage.Full)
+	case "behind":
+		h.disk.Press(storage.Behind)
+	case "easy":
+		h.disk.Press(storage.Easy)
+	case "fail":
+		h.disk.Fail(errors.New("input/output error"))
+	default:
+		h.t.Fatalf("nothing like %q can happen to a disk", what)
+	}
 }
 
 // close ends all connections and the broker.
@@ -203,7 +247,11 @@ func play(t *testing.T, text string) string {
 	if _, err := fmt.Sscanf(text, "limit %d", &limit); err != nil {
 		limit = 0
 	}
-	h := newHouse(t, limit)
+	var disk *storetest.Model
+	if strings.HasPrefix(text, "disk\n") {
+		disk = storetest.NewModel()
+	}
+	h := openHouse(t, limit, disk)
 	defer h.close()
 	var out strings.Builder
 	var peers []*peer
@@ -266,6 +314,9 @@ func play(t *testing.T, text string) string {
 		switch {
 		case len(words) > 1 && words[0] == "@":
 			now = find(words[1], len(words) > 2)
+			flush()
+		case len(words) > 1 && words[0] == "disk":
+			h.happens(words[1])
 			flush()
 		case len(words) > 1 && words[0] == "..":
 			d, err := time.ParseDuration(words[1])

@@ -82,7 +82,8 @@ func (t *transaction) reset() {
 	*t = transaction{owner: t.owner}
 }
 
-// commit publishes, then settles.
+// commit publishes, then settles. All of it lies in one batch, so that a crash leaves all or nothing; it is answered once it
+// is on the disk.
 func (ch *channel) commit() error {
 	t := ch.tx
 	if t == nil {
@@ -100,6 +101,9 @@ func (ch *channel) commit() error {
 	ch.session.flushSettled()
 	t.reset()
 	ch.wakeStarved()
+	if err := ch.session.secure(); err != nil {
+		return err
+	}
 	ch.send(new(wire.TxCommitOk))
 	return nil
 }

@@ -44,9 +44,16 @@ func NewEnv(t testing.TB, config engine.Config) (front.Env, *Log) {
 	}
 	log := new(Log)
 	config.Logger = slog.New(slog.NewTextHandler(log, nil))
-	env := front.Env{Engine: engine.New(config), Logger: config.Logger}
-	t.Cleanup(env.Engine.Close)
-	return env, log
+	b, err := engine.Open(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := b.Close(); err != nil {
+			t.Errorf("closing the engine: %v", err)
+		}
+	})
+	return front.Env{Engine: b, Logger: config.Logger}, log
 }
 
 // Endpoint takes a listener's URL apart.
