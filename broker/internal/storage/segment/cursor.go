@@ -10,20 +10,21 @@ import (
 //
 // It reads a short extent at once and a long one in parts of 64 to 256 KiB, into a buffer that it uses again.
 type Cursor struct {
-	s      *Segment
-	e      int
-	extent Extent // number e
-	seed   uint32
-	from   uint64
-	inline window // over the extent
-	shared window // over payloads that stand behind other records of the file
-	at     int64  // the next record
-	start  entry  // where it began
-	sought bool   // start is known
-	last   uint64 // the number of the record before
-	count  uint32 // records so far, also those before from
-	err    error  // why it does not go on
-	head   recordHead
+	s       *Segment
+	e       int
+	extent  Extent // number e
+	seed    uint32
+	from    uint64
+	inline  window // over the extent
+	shared  window // over payloads that stand behind other records of the file
+	at      int64  // the next record
+	start   entry  // where it began
+	sought  bool   // start is known
+	last    uint64 // the number of the record before
+	count   uint32 // records so far, also those before from
+	err     error  // why it does not go on
+	head    recordHead
+	scratch [8]byte
 }
 
 // Cursor returns a cursor over the records of extent number e, from number from on.
@@ -39,9 +40,10 @@ func (c *Cursor) Reset(s *Segment, e int, from uint64) {
 	extent := s.table.extents[e]
 	inline, shared := c.inline, c.shared
 	*c = Cursor{
-		s: s, e: e, extent: extent, from: from, seed: streamSeed(s.seed, extent.Stream), inline: inline, shared: shared,
+		s: s, e: e, extent: extent, from: from, inline: inline, shared: shared,
 		start: entry{extent.First, extent.Offset + prefixSize},
 	}
+	c.seed = streamSeed(s.seed, extent.Stream, c.scratch[:])
 	c.inline.reset(&s.file, extent.Offset+extent.Length, midAhead)
 	c.shared.reset(&s.file, s.end, minAhead)
 	c.at = extent.Offset

@@ -76,10 +76,10 @@ const (
 	maxHead   = prefixSize + 8 + placeSize
 )
 
-func streamSeed(seed uint32, stream uint64) uint32 {
-	var b [8]byte
-	binary.LittleEndian.PutUint64(b[:], stream)
-	return block.Checksum(seed, b[:])
+// streamSeed is what the checksums of a stream's records start from. scratch is room for a few bytes, which would be
+// allocated otherwise.
+func streamSeed(seed uint32, stream uint64, scratch []byte) uint32 {
+	return block.Checksum(seed, binary.LittleEndian.AppendUint64(scratch[:0], stream))
 }
 
 // appendExtent appends an extent's header.

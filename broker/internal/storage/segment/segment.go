@@ -73,7 +73,7 @@ func (s *Segment) load() error {
 }
 
 func readHeader(f *file, number uint64) (head header, err error) {
-	if f.size < headerSize+footerSize {
+	if f.size < headerSize {
 		return head, f.damage(f.size, "the file is too short to be a segment")
 	}
 	var b [headerSize]byte
@@ -180,7 +180,7 @@ func (s *Segment) index(e int) ([]entry, error) {
 		return nil, err
 	}
 	extent := &s.table.extents[e]
-	if entries, ok = decodeIndex(b, streamSeed(s.seed, extent.Stream), extent); !ok {
+	if entries, ok = decodeIndex(b, streamSeed(s.seed, extent.Stream, nil), extent); !ok {
 		return nil, s.file.damage(from, "an index does not match its checksum")
 	}
 	s.indexes[e] = entries

@@ -50,7 +50,7 @@ func Create(fs vfs.FS, dir string, number uint64) (*Writer, error) {
 }
 
 func create(fs vfs.FS, dir string, head header) (*Writer, error) {
-	w := &Writer{fs: fs, dir: dir, head: head, seed: head.seed(), buf: make([]byte, 0, writeBuffer)}
+	w := &Writer{fs: fs, dir: dir, head: head, seed: head.seed(), buf: make([]byte, 0, writeBuffer), scratch: make([]byte, 0, 128)}
 	w.tableSum = w.seed
 	f, err := fs.Create(w.temp())
 	if err != nil {
@@ -85,7 +85,7 @@ func (w *Writer) Stream(id uint64) error {
 	}
 	w.begun = true
 	w.row = row{Extent: Extent{Stream: id}, refs: w.row.refs[:0]}
-	w.of = streamSeed(w.seed, id)
+	w.of = streamSeed(w.seed, id, w.scratch)
 	return nil
 }
 
