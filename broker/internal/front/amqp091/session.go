@@ -81,7 +81,7 @@ type session struct {
 	fetched    bool       // this Feed has answered a basic.get: its answer may be large
 	confirming []*channel // channels that owe a confirm to what this batch published
 	confirms   confirms
-	kept       int        // bytes of unfinished messages and open transactions
+	kept       int // bytes of unfinished messages and open transactions
 
 	message message.Message        // scratch: the message being published
 	props   []byte                 // scratch: properties that had to be made
