@@ -58,13 +58,12 @@ func TestScenariosHaveNamesOfTheirOwn(t *testing.T) {
 	if _, err := chosen("no such thing"); err == nil {
 		t.Error("a pattern that matches nothing is no error")
 	}
-	all, err := chosen("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, s := range all {
-		if s.disk {
-			t.Errorf("%s is about the disk and runs unasked", s.name)
+}
+
+func TestWhatIsPersistentIsMeasuredBesideTheDisk(t *testing.T) {
+	for _, s := range scenarios {
+		if s.disk != s.load.Persistent {
+			t.Errorf("%s: persistent %v, beside the limit program %v", s.name, s.load.Persistent, s.disk)
 		}
 	}
 }
