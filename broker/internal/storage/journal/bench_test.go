@@ -3,7 +3,9 @@ package journal
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/warrenmq/warren/broker/internal/storage"
 	"github.com/warrenmq/warren/broker/internal/storage/block"
@@ -89,13 +91,43 @@ func report(b *testing.B, units int, commits uint64) {
 	b.ReportMetric(float64(units)/float64(commits), "units/sync")
 }
 
-// BenchmarkBareLoop is the limit: one thread that gathers a window of units, each behind its length, puts a header with a checksum before
-// them, writes that at once and syncs. reused files were written before, as a journal's are after a while.
+// bareLoop is the limit: units, each behind its length, are gathered behind a header with a checksum, and written and synced at once.
+// Nothing else.
+type bareLoop struct {
+	disk  vfs.File
+	size  int
+	batch []byte
+	off   int64
+}
+
+// bareSize is from where on a bareLoop begins at the front again, as a journal does that is recycled.
+const bareSize = 32 << 20
+
+func (l *bareLoop) add(unit []byte) {
+	if len(l.batch) == 0 {
+		l.batch = append(l.batch, make([]byte, 24)...)
+	}
+	l.batch = append(binary.LittleEndian.AppendUint32(l.batch, uint32(l.size)), unit...)
+}
+
+func (l *bareLoop) commit() error {
+	binary.LittleEndian.PutUint32(l.batch, block.Checksum(0, l.batch[4:]))
+	if _, err := l.disk.WriteAt(l.batch, l.off); err != nil {
+		return err
+	}
+	l.off += int64(len(l.batch))
+	if l.off > bareSize {
+		l.off = 0
+	}
+	l.batch = l.batch[:0]
+	return l.disk.Sync()
+}
+
+// BenchmarkBareLoop is one thread with a bareLoop, in a file that is new, or was written before, as a journal's are after a while.
 func BenchmarkBareLoop(b *testing.B) {
 	for _, reused := range []bool{false, true} {
 		for _, s := range shapes {
 			b.Run(fmt.Sprintf("reused=%v/window=%d/size=%d", reused, s.window, s.size), func(b *testing.B) {
-				const fileSize = 32 << 20
 				disk, err := vfs.OS().Create(b.TempDir() + "/bare")
 				if err != nil {
 					b.Fatal(err)
@@ -103,41 +135,85 @@ func BenchmarkBareLoop(b *testing.B) {
 				defer disk.Close()
 				if reused {
 					zeros := make([]byte, 1<<20)
-					for off := int64(0); off < 2*fileSize; off += int64(len(zeros)) {
+					for off := int64(0); off < bareSize; off += int64(len(zeros)) {
 						disk.WriteAt(zeros, off)
 					}
 					disk.Sync()
 				}
+				loop := bareLoop{disk: disk, size: s.size}
 				unit := content(1, s.size)
-				batch := make([]byte, 24, 24+s.window*(unitHeader+s.size))
-				off, n, syncs := int64(0), 0, uint64(0)
+				n := 0
 				b.SetBytes(int64(s.size))
 				b.ReportAllocs()
 				for b.Loop() {
-					batch = append(binary.LittleEndian.AppendUint32(batch, uint32(s.size)), unit...)
-					n++
-					if n%s.window > 0 {
+					loop.add(unit)
+					if n++; n%s.window > 0 {
 						continue
 					}
-					binary.LittleEndian.PutUint32(batch, block.Checksum(0, batch[4:]))
-					if _, err := disk.WriteAt(batch, off); err != nil {
+					if err := loop.commit(); err != nil {
 						b.Fatal(err)
 					}
-					if err := disk.Sync(); err != nil {
-						b.Fatal(err)
-					}
-					off += int64(len(batch))
-					if reused && off > fileSize {
-						off = 0
-					}
-					batch = batch[:24]
-					syncs++
 				}
-				if syncs > 0 {
-					report(b, n, syncs)
+				if commits := n / s.window; commits > 0 {
+					report(b, n, uint64(commits))
 				}
 			})
 		}
+	}
+}
+
+// BenchmarkCommitBesideBare commits a window of units with nothing else under way, in turn with one round of the bare loop in
+// another file, since disks change from second to second: medians of both, and how many times as long the journal takes.
+func BenchmarkCommitBesideBare(b *testing.B) {
+	for _, s := range shapes {
+		b.Run(fmt.Sprintf("window=%d/size=%d", s.window, s.size), func(b *testing.B) {
+			dir := b.TempDir()
+			loop := bareLoop{size: s.size}
+			var err error
+			if loop.disk, err = vfs.OS().Create(dir + "/bare"); err != nil {
+				b.Fatal(err)
+			}
+			defer loop.disk.Close()
+			last := uint64(0)
+			j, _, err := Open(Config{FS: vfs.OS(), Dir: dir, Number: func() uint64 { last++; return last }}, nil, 1, nil)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer j.Close()
+			unit := content(1, s.size)
+			var bare, journal []time.Duration
+			for b.Loop() {
+				begin := time.Now()
+				for range s.window {
+					loop.add(unit)
+				}
+				if err := loop.commit(); err != nil {
+					b.Fatal(err)
+				}
+				between := time.Now()
+				var at Pos
+				var ticket storage.Ticket
+				for i := range s.window {
+					at, ticket = j.Append(unit, i == s.window-1)
+					j.Applied(at.File)
+				}
+				if err := j.Wait(ticket); err != nil {
+					b.Fatal(err)
+				}
+				bare, journal = append(bare, between.Sub(begin)), append(journal, time.Since(between))
+				for _, f := range j.SealedFiles() {
+					if err := j.Recycle(f.Number); err != nil {
+						b.Fatal(err)
+					}
+				}
+			}
+			slices.Sort(bare)
+			slices.Sort(journal)
+			x, y := bare[len(bare)/2], journal[len(journal)/2]
+			b.ReportMetric(float64(x)/1000, "µs/bare")
+			b.ReportMetric(float64(y)/1000, "µs/journal")
+			b.ReportMetric(float64(y)/float64(x), "times")
+		})
 	}
 }
 

@@ -36,8 +36,9 @@ func (j *Journal) await() bool {
 		default:
 		}
 		if j.err != nil || j.ready() {
-			defer j.mu.Unlock()
-			return j.err == nil
+			well := j.err == nil
+			j.mu.Unlock()
+			return well
 		}
 		j.asleep = true
 		j.mu.Unlock()
@@ -73,7 +74,7 @@ func (j *Journal) gather() {
 	for n, still := -1, 0; still < patience; still++ {
 		j.mu.Lock()
 		units := int(j.filling.units)
-		enough := units == 0 || units >= int(j.lastUnits) || j.filling.size > eager || j.flight != nil
+		enough := units > 0 && units >= int(j.lastUnits) || j.filling.size > eager || j.flight != nil
 		j.mu.Unlock()
 		if enough {
 			return

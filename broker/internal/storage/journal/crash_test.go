@@ -11,7 +11,7 @@ import (
 	"github.com/warrenmq/warren/broker/internal/storage/vfs"
 )
 
-var seeds = flag.Uint64("seeds", 12, "how many seeds the crash tests take")
+var seeds = flag.Uint64("seeds", 5, "how many seeds the crash tests take")
 
 // known is what an owner has in its own durable records: what a recovery begins with.
 type known struct {

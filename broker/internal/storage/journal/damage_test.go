@@ -1,10 +1,12 @@
 package journal
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -113,6 +115,53 @@ func TestAfterCloseOrSealEvenTheLastUnitsDamageIsSeen(t *testing.T) {
 		}
 		after.j.Close()
 		o.j.Close()
+	}
+}
+
+func TestSalvageGivesEveryWholeFrameAndSaysWhatIsLost(t *testing.T) {
+	disk := vfs.NewMemory()
+	o := newOwner(t, disk, manual(2<<10))
+	o.mustOpen(0, 1)
+	for range 12 {
+		o.append(300, true)
+		o.append(100, true)
+		o.commit()
+	}
+	o.j.Close()
+	files := o.j.Files()
+	salvage := func(fs vfs.FS) (got []written, lost []string) {
+		err := Salvage(fs, dir, files, func(file uint64, off int64, unit []byte) error {
+			got = append(got, written{unit: bytes.Clone(unit), at: Pos{file, off}})
+			return nil
+		}, func(what *storage.DamageError, bytes int64) {
+			lost = append(lost, fmt.Sprintf("%s %d+%d", what.File, what.Offset, bytes))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got, lost
+	}
+	got, lost := salvage(disk)
+	o.same(got, o.all)
+	if len(lost) != 0 {
+		t.Errorf("lost: %v", lost)
+	}
+	const frame = frameHeader + 2*unitHeader + 400
+	for i, w := range o.all {
+		ill := disk.Clone()
+		ill.Flip(filepath.Join(dir, Name(w.at.File)), w.at.Offset*8+5)
+		got, lost := salvage(ill)
+		o.same(got, slices.Concat(o.all[:i-i%2], o.all[i-i%2+2:]))
+		begin := o.all[i-i%2].at.Offset - unitHeader - frameHeader
+		if want := fmt.Sprintf("%s %d+%d", Name(w.at.File), begin, frame); !slices.Equal(lost, []string{want}) {
+			t.Errorf("unit %d: lost %v, want %s", i, lost, want)
+		}
+	}
+	disk.Flip(filepath.Join(dir, Name(files[1])), 40*8)
+	got, lost = salvage(disk)
+	o.same(got, slices.DeleteFunc(slices.Clone(o.all), func(w written) bool { return w.at.File == files[1] }))
+	if len(lost) != 1 {
+		t.Errorf("of a file without a header: lost %v", lost)
 	}
 }
 

@@ -79,7 +79,7 @@ func (j *Journal) Recycle(number uint64) error {
 	}
 	err = f.disk.Close()
 	name := filepath.Join(j.c.Dir, Name(number))
-	sp := spare{strings.TrimSuffix(Name(number), journalSuffix) + spareSuffix, f.length, true}
+	sp := spare{spareName(number), f.length, true}
 	if !j.wanted(sp.length) {
 		return errors.Join(err, j.c.FS.Remove(name))
 	}

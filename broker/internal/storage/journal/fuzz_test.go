@@ -3,10 +3,12 @@ package journal
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"path/filepath"
 	"slices"
 	"testing"
 
+	"github.com/warrenmq/warren/broker/internal/storage"
 	"github.com/warrenmq/warren/broker/internal/storage/block"
 	"github.com/warrenmq/warren/broker/internal/storage/vfs"
 )
@@ -44,6 +46,19 @@ func FuzzReplay(f *testing.F) {
 		}
 		w.WriteAt(file, 0)
 		w.Close()
+
+		if err := Salvage(disk, dir, []uint64{1}, func(_ uint64, off int64, unit []byte) error {
+			if !bytes.HasPrefix(file[off:], unit) {
+				t.Fatalf("salvaged a unit at %d that is not there", off)
+			}
+			return nil
+		}, func(what *storage.DamageError, bytes int64) {
+			if what.Offset < 0 || bytes < 0 || what.Offset+bytes > int64(len(file)) {
+				t.Fatalf("%d bytes are lost: %v", bytes, what)
+			}
+		}); err != nil && !errors.As(err, new(versionError)) {
+			t.Fatal(err)
+		}
 
 		o := newOwner(t, disk, manual(2<<10))
 		got, rec, err := o.open(0, 1)

@@ -101,12 +101,14 @@ type Journal struct {
 
 	step sync.Mutex
 	// Owned by step.
-	current *file // the one that frames go to, or the last one; nil before the first
-	salt    func() uint64
-	closed  bool
+	current  *file         // the one that frames go to, or the last one; nil before the first
+	salt     func() uint64 // of the next file
+	made     int           // spares that were made, or tried
+	spareFor *file         // the file that was current when the last one was thought of
+	closed   bool
 
 	mu   sync.Mutex
-	room sync.Cond // mu: there may be room in filling
+	room sync.Cond // of mu: there may be room in filling
 	// Owned by mu.
 	filling   *frame   // what Append appends to
 	flight    *frame   // what is being committed, until it is; nil when nothing is
@@ -118,22 +120,20 @@ type Journal struct {
 	waiters   []waiter // those of Wait, in no order
 	blocked   int      // calls of Append that wait for room
 	asleep    bool     // the committer waits for wake
-	armed     bool     // idle is set
-	idled     bool     // idle has fired since the last commit
-	unsynced  bool     // something written waits for a sync of storage.Interval
-	syncDue   bool     // and it is time for it
-	err       error    // why nothing is committed any more: storage.ErrClosed, or what failed
+	armed     bool     // the timer idle is set
+	idled     bool     // and has fired since the last commit
+	unsynced  bool     // something written waits for the timer resync
+	syncDue   bool     // which has fired
 	lastUnits uint32   // of the last commit
-	stats     Stats
+	err       error    // why nothing is committed any more: storage.ErrClosed, or what failed
+	stats     Stats    // what is counted, not what is looked up
 
-	wake     chan struct{}  // holds a token for the committer that is asleep
-	stop     chan struct{}  // closed by Close
-	done     chan struct{}  // closed by the committer's end
-	idle     *time.Timer    // nil if Manual
-	resync   *time.Timer    // nil if Manual or not storage.Interval
-	making   sync.WaitGroup // of who makes a spare
-	made     int            // spares that were made; owned by step
-	spareFor *file          // the file that the last was made for, or not needed; owned by step
+	wake   chan struct{}  // holds a token for the committer that was asleep
+	stop   chan struct{}  // closed by Close
+	done   chan struct{}  // closed by the committer's end
+	idle   *time.Timer    // nil if Manual
+	resync *time.Timer    // nil if Manual or not storage.Interval
+	making sync.WaitGroup // of who makes a spare
 }
 
 type waiter struct {

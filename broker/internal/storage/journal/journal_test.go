@@ -503,7 +503,7 @@ func TestWhatIsNotUrgentGoesWithTheNextCommitOrAfterIdle(t *testing.T) {
 		if o.j.Durable() >= w.ticket {
 			t.Error("committed before Idle was over")
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		if o.j.Durable() < w.ticket {
 			t.Errorf("not committed after %v", time.Since(begin))
