@@ -25,11 +25,12 @@ func fail(t *testing.T, open Open, byDefault int) {
 }
 
 // rot damages the files of some stores.
-func rot(t *testing.T, open Open, byDefault int) {
+func rot(t *testing.T, r Rot, byDefault int) {
 	var sum Damages
-	every := int(number(t, "STORE_EVERY", 61))
+	r.Every = int(number(t, "STORE_EVERY", 61))
 	seeds(t, byDefault, func(seed uint64) error {
-		one, err := Rot{Open: open, Seed: seed, Every: every}.Run()
+		r.Seed = seed
+		one, err := r.Run()
 		sum.Add(one)
 		return err
 	})

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/warrenmq/warren/broker/internal/storage"
+	"github.com/warrenmq/warren/broker/internal/storage/block"
 	"github.com/warrenmq/warren/broker/internal/storage/journal"
 	"github.com/warrenmq/warren/broker/internal/storage/vfs"
 )
@@ -99,7 +100,15 @@ func (s *journaled) load() (state journaledState, err error) {
 	if err != nil {
 		return state, err
 	}
-	return state, gob.NewDecoder(io.NewSectionReader(f, 0, size)).Decode(&state)
+	saved := make([]byte, size)
+	if _, err := f.ReadAt(saved, 0); err != nil && err != io.EOF {
+		return state, err
+	}
+	content, err := block.Open(saved)
+	if err != nil {
+		return state, &storage.DamageError{File: "state", What: err.Error()}
+	}
+	return state, gob.NewDecoder(bytes.NewReader(content)).Decode(&state)
 }
 
 // files returns the journal's files above a number, and removes the others.
@@ -179,7 +188,10 @@ func (s *journaled) Checkpoint() (err error) {
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteAt(state.Bytes(), 0)
+	saved, content := block.Reserve(nil, state.Len())
+	copy(content, state.Bytes())
+	block.Seal(saved)
+	_, err = f.WriteAt(saved, 0)
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return errors.Join(err, s.fs.Remove(s.name()+".tmp"))
 	}
@@ -210,3 +222,8 @@ func TestTheJournalKeepsItsPromisesWhereverThePowerIsCut(t *testing.T) {
 }
 
 func TestTheJournalSaysWhichCallsFailed(t *testing.T) { fail(t, openJournaled, 1) }
+
+// Where the last file ends its owner must know: it is the checkpoint that says so.
+func TestTheJournalNeverServesWhatHasRotted(t *testing.T) {
+	rot(t, Rot{Open: openJournaled, Whole: true}, 5)
+}
