@@ -14,8 +14,9 @@ import (
 
 var shapes = []struct{ window, size int }{{1, 100}, {64, 100}, {64, 1 << 10}, {1024, 100}, {1024, 1 << 10}}
 
-// BenchmarkAppendCommit has so many units in flight: whenever one is durable another is appended, by one goroutine. An operation is a
-// unit, or, with a window of 1, a commit. BenchmarkBareLoop, beside which it is to be seen, has the same on the disk.
+// BenchmarkAppendCommit has so many units in flight: whenever one is durable another is appended, by one goroutine. An
+// operation is a unit, or, with a window of 1, a commit. BenchmarkBareLoop, beside which it is to be seen, has the same on
+// the disk.
 func BenchmarkAppendCommit(b *testing.B) {
 	for _, s := range shapes {
 		b.Run(fmt.Sprintf("window=%d/size=%d", s.window, s.size), func(b *testing.B) {
@@ -91,8 +92,8 @@ func report(b *testing.B, units int, commits uint64) {
 	b.ReportMetric(float64(units)/float64(commits), "units/sync")
 }
 
-// bareLoop is the limit: units, each behind its length, are gathered behind a header with a checksum, and written and synced at once.
-// Nothing else.
+// bareLoop is the limit: units, each behind its length, are gathered behind a header with a checksum, and written and
+// synced at once. Nothing else.
 type bareLoop struct {
 	disk  vfs.File
 	size  int
@@ -123,7 +124,8 @@ func (l *bareLoop) commit() error {
 	return l.disk.Sync()
 }
 
-// BenchmarkBareLoop is one thread with a bareLoop, in a file that is new, or was written before, as a journal's are after a while.
+// BenchmarkBareLoop is one thread with a bareLoop, in a file that is new, or was written before, as a journal's are after
+// a while.
 func BenchmarkBareLoop(b *testing.B) {
 	for _, reused := range []bool{false, true} {
 		for _, s := range shapes {
@@ -162,8 +164,9 @@ func BenchmarkBareLoop(b *testing.B) {
 	}
 }
 
-// BenchmarkCommitBesideBare commits a window of units with nothing else under way, in turn with one round of the bare loop in
-// another file, since disks change from second to second: medians of both, and how many times as long the journal takes.
+// BenchmarkCommitBesideBare commits a window of units with nothing else under way, in turn with one round of the bare loop
+// in another file, since disks change from second to second: medians of both, and how many times as long the journal
+// takes.
 func BenchmarkCommitBesideBare(b *testing.B) {
 	for _, s := range shapes {
 		b.Run(fmt.Sprintf("window=%d/size=%d", s.window, s.size), func(b *testing.B) {

@@ -65,10 +65,10 @@ func (j *Journal) pause() bool {
 	}
 }
 
-// gather waits a moment for those who were told of the last commit to come back with more. Without that the first of them would
-// set off a commit for itself alone, with all others in the next: half as many in each. It lets others run as long as
-// each time somebody has appended, and until as much has come as was committed last. It ends at once for a lone unit, and looks at no
-// clock.
+// gather waits a moment for those who were told of the last commit to come back with more. Without that the first of them
+// would set off a commit for itself alone, with all others in the next: half as many in each. It lets others run as long
+// as each time somebody has appended, and until as much has come as was committed last. It ends at once for a lone unit,
+// and looks at no clock.
 func (j *Journal) gather() {
 	const patience = 16
 	for n, still := -1, 0; still < patience; still++ {
@@ -145,8 +145,8 @@ func (j *Journal) syncLater(due bool) {
 	j.syncDue = due
 }
 
-// take returns the frame to commit: the one that is still on its way, or else the one that was filled, in whose place the empty one
-// comes; nil when there is none. due says that storage.Interval is over.
+// take returns the frame to commit: the one that is still on its way, or else the one that was filled, in whose place the
+// empty one comes; nil when there is none. due says that storage.Interval is over.
 func (j *Journal) take(mark bool) (b *frame, due bool, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()

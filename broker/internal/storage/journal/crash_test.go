@@ -104,7 +104,8 @@ func suffix(all []written, k known) []written {
 	return all[i:]
 }
 
-// survived opens a disk after a power cut and returns what is there, with its tickets, after it was found to be what it must be.
+// survived opens a disk after a power cut and returns what is there, with its tickets, after it was found to be what it
+// must be.
 func (l *life) survived(t testing.TB, what string, after int, disk *vfs.Memory) ([]written, known) {
 	t.Helper()
 	i := len(l.promises) - 1
@@ -146,8 +147,8 @@ func (q *quiet) Fatalf(format string, args ...any) {
 	q.TB.Fatalf("%s\n%s", q.last, fmt.Sprintf(format, args...))
 }
 
-// cutEverywhere cuts the power after every step of a journal's life in many ways: each 512-byte sector may be there or not, each name
-// too. And on what is left life goes on, and the power is cut again.
+// cutEverywhere cuts the power after every step of a journal's life in many ways: each 512-byte sector may be there or
+// not, each name too. And on what is left life goes on, and the power is cut again.
 func cutEverywhere(t testing.TB, policy storage.Sync, seed uint64) {
 	rnd := rand.New(rand.NewPCG(seed, 3))
 	disk, before, k := vfs.NewMemory(), []written(nil), known{0, 1}
@@ -176,7 +177,8 @@ func TestAfterAPowerCutAnywhereAllThatWasDurableIsThereWholeAndInOrder(t *testin
 	}
 }
 
-// A process that dies leaves what it wrote to the operating system. The one after it builds on that, so a power cut then must not take it.
+// A process that dies leaves what it wrote to the operating system. The one after it builds on that, so a power cut then
+// must not take it.
 func TestWhatARecoveryReplayedStays(t *testing.T) {
 	for _, policy := range []storage.Sync{storage.Always, storage.Interval, storage.Never} {
 		disk := vfs.NewMemory()

@@ -14,8 +14,8 @@ import (
 	"github.com/warrenmq/warren/broker/internal/storage/vfs"
 )
 
-// twoFiles returns a disk with a complete file and the last one, of a journal that was not closed; where the frames of the last begin, and
-// its end. If reused, the last one is full of frames of its earlier life.
+// twoFiles returns a disk with a complete file and the last one, of a journal that was not closed; where the frames of the
+// last begin, and its end. If reused, the last one is full of frames of its earlier life.
 func twoFiles(t *testing.T, reused bool) (o *owner, disk *vfs.Memory, frames []int64, end int64) {
 	disk = vfs.NewMemory()
 	o = newOwner(t, disk, manual(1<<10))

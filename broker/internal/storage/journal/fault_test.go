@@ -14,8 +14,8 @@ import (
 	"github.com/warrenmq/warren/broker/internal/storage/vfs"
 )
 
-// script uses a manual journal in a way that comes by every operation that it has. Commits that find no room are repeated; any
-// other error ends it.
+// script uses a manual journal in a way that comes by every operation that it has. Commits that find no room are repeated;
+// any other error ends it.
 func script(o *owner) error {
 	commit := func(step func() error) error {
 		for range 50 {

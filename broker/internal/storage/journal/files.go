@@ -45,8 +45,8 @@ type spare struct {
 	reused bool // there is something in it
 }
 
-// Files returns the numbers of the files that a recovery would need, oldest first. A file is among them from the moment on that it
-// has a name, which is before any of its units is durable.
+// Files returns the numbers of the files that a recovery would need, oldest first. A file is among them from the moment on
+// that it has a name, which is before any of its units is durable.
 func (j *Journal) Files() []uint64 {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -70,8 +70,8 @@ func (j *Journal) SealedFiles() []FileInfo {
 	return out
 }
 
-// Recycle takes back a sealed file whose content nobody needs, a recovery included: the owner's records must say so durably. It is kept to be
-// written again, or removed. Nobody may be reading it any more.
+// Recycle takes back a sealed file whose content nobody needs, a recovery included: the owner's records must say so
+// durably. It is kept to be written again, or removed. Nobody may be reading it any more.
 func (j *Journal) Recycle(number uint64) error {
 	f, err := j.leave(number)
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"github.com/warrenmq/warren/broker/internal/storage/vfs"
 )
 
-// frame is one frame from its first unit until it is committed. While it is filled, mu owns it. On its way it belongs to step, and
-// only its first frameHeader bytes change.
+// frame is one frame from its first unit until it is committed. While it is filled, mu owns it. On its way it belongs to
+// step, and only its first frameHeader bytes change.
 type frame struct {
 	file   *file // where it goes, from start on; set with the first unit
 	start  int64

@@ -13,8 +13,8 @@ import (
 	"github.com/warrenmq/warren/broker/internal/storage/vfs"
 )
 
-// FuzzReplay reads a journal's only file, which is anything. If mend, checksums are put right first, where there is something
-// like a header: so what stands in headers is tried, too.
+// FuzzReplay reads a journal's only file, which is anything. If mend, checksums are put right first, where there is
+// something like a header: so what stands in headers is tried, too.
 func FuzzReplay(f *testing.F) {
 	o := newOwner(f, vfs.NewMemory(), manual(2<<10))
 	o.mustOpen(0, 1)

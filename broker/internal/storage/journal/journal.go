@@ -27,8 +27,8 @@ type Config struct {
 	// MaxBuffer is how many bytes may wait for the next commit before Append blocks, while as many may be on their way; 0
 	// is 8 MiB. A longer unit is let in when nothing else waits.
 	MaxBuffer int
-	// Sync says when a commit counts as durable; the zero is storage.Always. Interval is how often storage.Interval syncs; 0
-	// is a second. Whatever it says, a file is synced before the next one is begun.
+	// Sync says when a commit counts as durable; the zero is storage.Always. Interval is how often storage.Interval syncs;
+	// 0 is a second. Whatever it says, a file is synced before the next one is begun.
 	Sync     storage.Sync
 	Interval time.Duration
 	// Idle is how long what is not urgent may wait; 0 is 100 ms.
@@ -40,8 +40,9 @@ type Config struct {
 	// Commit. Append then never blocks, Wait commits, no spare files are made, and salts are 0.
 	Manual bool
 
-	// Committed, if set, is called after every commit, in order, with what is durable now. It, NoRoom and Failed are called by
-	// whoever commits, the committer or a call of Commit, Sync, Seal, Wait or Close, and must not call one of these.
+	// Committed, if set, is called after every commit, in order, with what is durable now. It, NoRoom and Failed are
+	// called by whoever commits, the committer or a call of Commit, Sync, Seal, Wait or Close, and must not call one of
+	// these.
 	Committed func(durable storage.Ticket)
 	// Sealed, if set, is called when SealedFiles has one more, by whoever commits or calls Applied.
 	Sealed func()
@@ -141,16 +142,16 @@ type waiter struct {
 	done   chan struct{}
 }
 
-// Open reads the files with the given numbers, which ascend, and opens the journal behind them. replay is called with every unit of
-// every frame, in order, and where it lies; the bytes are valid during the call. An error of it ends Open.
+// Open reads the files with the given numbers, which ascend, and opens the journal behind them. replay is called with
+// every unit of every frame, in order, and where it lies; the bytes are valid during the call. An error of it ends Open.
 //
 // next says which frames the owner knows already: all below it. So one of the files may begin with a frame that does not
-// follow the one before it, if nothing from next on is between them: a file between them was recycled, or adopted. The first frame
-// of this journal has number next, or the one behind the last frame of the files, whichever is higher.
+// follow the one before it, if nothing from next on is between them: a file between them was recycled, or adopted. The
+// first frame of this journal has number next, or the one behind the last frame of the files, whichever is higher.
 //
 // A file that does not exist is an error, one that is not as it was written a *storage.DamageError. What a crash has torn
-// is cut, and told in Recovery. Everything that was replayed is durable when Open returns. Open writes nothing, except that it
-// removes spare files that it cannot use.
+// is cut, and told in Recovery. Everything that was replayed is durable when Open returns. Open writes nothing, except
+// that it removes spare files that it cannot use.
 func Open(c Config, files []uint64, next storage.Ticket, replay func(file uint64, off int64, unit []byte) error) (*Journal, Recovery, error) {
 	if c.FileSize == 0 {
 		c.FileSize = 32 << 20
@@ -237,15 +238,15 @@ func (j *Journal) adoptFound(found []foundFile) error {
 	return j.findSpares()
 }
 
-// Append hands over a unit and returns where it lies and the ticket of the frame that it is part of. It can be read there at once.
-// The unit counts as one of its file's that are not applied yet: see Applied. urgent says that somebody waits for it; what is
-// not goes along with the next commit, and after Config.Idle at last.
+// Append hands over a unit and returns where it lies and the ticket of the frame that it is part of. It can be read there
+// at once. The unit counts as one of its file's that are not applied yet: see Applied. urgent says that somebody waits for
+// it; what is not goes along with the next commit, and after Config.Idle at last.
 //
 // The unit is copied, unless it has 64 KiB or more: then it is the journal's, and never to be changed again. It must not be
 // longer than 1 GiB.
 //
-// Append blocks while Config.MaxBuffer bytes are waiting already. After a failure, or Close, it does nothing: the position is
-// zero, and the ticket one that never becomes durable. Err says why.
+// Append blocks while Config.MaxBuffer bytes are waiting already. After a failure, or Close, it does nothing: the position
+// is zero, and the ticket one that never becomes durable. Err says why.
 func (j *Journal) Append(unit []byte, urgent bool) (Pos, storage.Ticket) {
 	if len(unit) > maxUnit {
 		panic(fmt.Sprintf("journal: a unit of %d bytes: the limit is 1 GiB", len(unit)))
@@ -311,8 +312,8 @@ func (j *Journal) place(n int64) (*file, int64) {
 	return j.tail, j.tailEnd
 }
 
-// Applied says that the owner has taken a unit of the file into its state. A file is not among the sealed ones before all of its
-// units are applied.
+// Applied says that the owner has taken a unit of the file into its state. A file is not among the sealed ones before all
+// of its units are applied.
 func (j *Journal) Applied(number uint64) {
 	f := j.newest.Load()
 	if f == nil || f.number != number {
@@ -410,8 +411,8 @@ func (j *Journal) Err() error {
 // Durable returns up to which ticket everything is durable.
 func (j *Journal) Durable() storage.Ticket { return storage.Ticket(j.durable.Load()) }
 
-// Wait blocks until the ticket is durable; what it waits for is urgent from then on. It fails when the ticket never will be, and if
-// Manual, when a commit fails. It is for the few: who has many to wait for looks at Committed.
+// Wait blocks until the ticket is durable; what it waits for is urgent from then on. It fails when the ticket never will
+// be, and if Manual, when a commit fails. It is for the few: who has many to wait for looks at Committed.
 func (j *Journal) Wait(t storage.Ticket) error {
 	if j.Durable() >= t {
 		return nil
@@ -496,8 +497,8 @@ func (j *Journal) syncIsDue() {
 	j.callLocked()
 }
 
-// Close commits and syncs what was handed over, and closes the files. An error says that not all of that is durable. It may be
-// called again, and then does nothing.
+// Close commits and syncs what was handed over, and closes the files. An error says that not all of that is durable. It
+// may be called again, and then does nothing.
 func (j *Journal) Close() error {
 	j.mu.Lock()
 	select {

@@ -22,8 +22,8 @@ type Recovery struct {
 	Bytes  int64          // of frames
 	Last   storage.Ticket // the number of the last frame; 0 when there is none
 
-	// TornFile is the file whose end a crash has torn, 0 for none. TornBytes is how much was cut from TornAt on, as far as can
-	// be told: where the file had held something else before, no more than what the torn frame's own header says.
+	// TornFile is the file whose end a crash has torn, 0 for none. TornBytes is how much was cut from TornAt on, as far as
+	// can be told: where the file had held something else before, no more than what the torn frame's own header says.
 	TornFile  uint64
 	TornAt    int64
 	TornBytes int64
@@ -106,7 +106,8 @@ func readHead(fs vfs.FS, dir string, number uint64) (fileHead, error) {
 	return h, nil
 }
 
-// follows says whether b may be the next file after a. Between them there may have been others, whose frames scan looks after.
+// follows says whether b may be the next file after a. Between them there may have been others, whose frames scan looks
+// after.
 func follows(a, b fileHead) error {
 	if b.number > a.number && b.previous >= a.number {
 		return nil
@@ -180,8 +181,8 @@ type reader struct {
 // readAhead is how much is read at once where frames are smaller.
 const readAhead = 256 << 10
 
-// window returns the n bytes at off, or nil where the file is shorter. They are valid until the next call. As nothing longer than the
-// file is asked for, the file bounds the memory.
+// window returns the n bytes at off, or nil where the file is shorter. They are valid until the next call. As nothing
+// longer than the file is asked for, the file bounds the memory.
 func (r *reader) window(off, n int64) ([]byte, error) {
 	if off < 0 || n > r.length-off {
 		return nil, nil
@@ -245,8 +246,9 @@ func (r *reader) units(off int64, h frameHead, payload []byte, replay func(uint6
 	return nil
 }
 
-// tail looks at what stands where no whole frame with that number begins, at off, in the last file. Either it is what a crash left of
-// frames that were not synced: how much, as far as can be told. Or a later frame says that more was synced: that is damage.
+// tail looks at what stands where no whole frame with that number begins, at off, in the last file. Either it is what a
+// crash left of frames that were not synced: how much, as far as can be told. Or a later frame says that more was synced:
+// that is damage.
 func (r *reader) tail(off int64, number uint64) (torn int64, err error) {
 	if torn, err = r.tornFrame(off, number); err != nil {
 		return 0, err
@@ -286,8 +288,8 @@ func (r *reader) tail(off int64, number uint64) (torn int64, err error) {
 	return torn, nil
 }
 
-// tornFrame returns how long the frame at off was to be, as far as what is left of it tells; 0 when nothing says that there was one. A
-// bit that is not as it should be leaves either its number or its checksums.
+// tornFrame returns how long the frame at off was to be, as far as what is left of it tells; 0 when nothing says that
+// there was one. A bit that is not as it should be leaves either its number or its checksums.
 func (r *reader) tornFrame(off int64, number uint64) (int64, error) {
 	b, err := r.window(off, frameHeader)
 	if b == nil {

@@ -10,9 +10,9 @@ import (
 	"github.com/warrenmq/warren/broker/internal/storage/vfs"
 )
 
-// Salvage reads what can be read of a journal that Open refuses. It changes nothing. replay is called as by Open, with the units of
-// every frame that is whole, also behind damage; lost with what is not, and how many bytes that is. Both are called in the order of the
-// files. What a crash has torn, and nobody was told is durable, is among what is lost.
+// Salvage reads what can be read of a journal that Open refuses. It changes nothing. replay is called as by Open, with the
+// units of every frame that is whole, also behind damage; lost with what is not, and how many bytes that is. Both are
+// called in the order of the files. What a crash has torn, and nobody was told is durable, is among what is lost.
 //
 // An error is one of reading, or of replay; one of a younger version; never damage.
 func Salvage(fs vfs.FS, dir string, files []uint64, replay func(file uint64, off int64, unit []byte) error, lost func(what *storage.DamageError, bytes int64)) error {
