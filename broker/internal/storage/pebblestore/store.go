@@ -1,6 +1,7 @@
 package pebblestore
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -30,6 +31,8 @@ type Options struct {
 	Dir string
 	// FS is where it lies; nil is the operating system's.
 	FS vfs.FS
+	// MemTable is how many bytes Pebble gathers in memory before it files them; 0 is 64 MiB.
+	MemTable uint64
 	// Events tells the owner what happens. Pressed and Failed are never called.
 	Events storage.Events
 	// Logger gets what Pebble says of errors; nil drops it.
@@ -91,7 +94,7 @@ func tuned(o Options) *pebble.Options {
 	p := &pebble.Options{
 		FS:                          fs,
 		FormatMajorVersion:          pebble.FormatNewest,
-		MemTableSize:                64 << 20,
+		MemTableSize:                cmp.Or(o.MemTable, 64<<20),
 		MemTableStopWritesThreshold: 4,
 		L0CompactionThreshold:       2,
 		L0StopWritesThreshold:       1000,

@@ -13,7 +13,7 @@ func TestItKeepsTheContract(t *testing.T) {
 	storetest.Run(t, func(*testing.T) storetest.Place {
 		fs := vfs.NewMem()
 		return func(e storage.Events) (storage.Store, error) {
-			return Open(Options{Dir: "data", FS: fs, Events: e})
+			return Open(Options{Dir: "data", FS: fs, MemTable: 1 << 20, Events: e})
 		}
 	})
 }
