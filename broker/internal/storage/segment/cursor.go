@@ -147,7 +147,7 @@ func (c *Cursor) next() (at int64, ok bool, err error) {
 		if err != nil {
 			return 0, false, err
 		}
-		if stream, ok := decodeExtent(b, c.s.seed); !ok || stream != c.extent.Stream {
+		if stream, ok := decodeExtent(b, placed(c.s.seed, c.at)); !ok || stream != c.extent.Stream {
 			return c.broken("the header of an extent does not match its checksum")
 		}
 		c.at += prefixSize
@@ -158,7 +158,7 @@ func (c *Cursor) next() (at int64, ok bool, err error) {
 			return 0, false, err
 		}
 		h := &c.head
-		if !h.decode(b, c.seed) || h.size > end-c.at {
+		if !h.decode(b, placed(c.seed, c.at)) || h.size > end-c.at {
 			return c.broken(fmt.Sprintf("a record of stream %d does not match its checksum", c.extent.Stream))
 		}
 		if h.seq <= c.last || h.seq > c.extent.Last || c.count == 0 && h.seq != c.start.seq {

@@ -20,7 +20,8 @@ type Record struct {
 	At Location
 }
 
-// Location says where a payload lies.
+// Location says where a payload lies. What is found there is held to its length and to the checksum that it has itself; that
+// it is the very one, and not another of the same length in its place, rests on files that do not change.
 type Location struct {
 	File   uint64 // the number of a file of the folder, above 0
 	Offset int64  // of the first byte of the block
@@ -60,7 +61,8 @@ func (l Location) valid() bool {
 //
 // The record's checksum covers the block's header, so the length of a payload is known even where the payload is damaged,
 // and a record cannot have another one's payload. It starts from the stream's seed, which is the file's with the stream's
-// id; an extent's checksum starts from the file's.
+// id, an extent's checksum from the file's; and both from where they stand (placed), so that what is whole, but in the
+// wrong place, is not taken for what was written there.
 const (
 	prefixSize  = 16
 	recordMagic = "REC"
@@ -82,7 +84,10 @@ func streamSeed(seed uint32, stream uint64, scratch []byte) uint32 {
 	return block.Checksum(seed, binary.LittleEndian.AppendUint64(scratch[:0], stream))
 }
 
-// appendExtent appends an extent's header.
+// placed is a seed for what stands at an offset.
+func placed(seed uint32, off int64) uint32 { return seed ^ uint32(off) }
+
+// appendExtent appends an extent's header. Its seed, like those of the other three, is placed already.
 func appendExtent(dst []byte, seed uint32, stream uint64) []byte {
 	at := len(dst)
 	dst = append(dst, 0, 0, 0, 0, 0)

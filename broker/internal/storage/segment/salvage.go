@@ -47,6 +47,9 @@ func Salvage(fs vfs.FS, dir string, number uint64, to Salvaging) error {
 			return err
 		}
 	}
+	if s.open {
+		to.Skipped(f.size, f.size, "the end of the file is damaged or gone: it is not known what was behind this")
+	}
 	to.Progress(f.size, f.size)
 	return nil
 }
@@ -58,6 +61,7 @@ type salvage struct {
 	number   uint64
 	seed     uint32
 	end      int64 // of the records, or of the file if that is not known
+	open     bool  // it is not known
 	window   window
 	shared   window
 	reported int64
@@ -104,7 +108,7 @@ func (s *salvage) survey() ([]area, error) {
 	}
 	s.seed = head.seed()
 	if badFoot != nil {
-		s.end = s.f.size
+		s.end, s.open = s.f.size, true
 		return []area{{from: headerSize, to: s.end}}, nil
 	}
 	s.end = foot.indexes
@@ -145,9 +149,9 @@ func (s *salvage) area(a area) error {
 			return err
 		}
 		var h recordHead
-		switch s.what(b, &h, a.to-at) {
+		switch s.what(b, at, &h, a.to-at) {
 		case extentMagic:
-			if stream, _ := decodeExtent(b, s.seed); !a.exact {
+			if stream, _ := decodeExtent(b, placed(s.seed, at)); !a.exact {
 				s.enter(stream)
 			}
 			at += prefixSize
@@ -177,12 +181,12 @@ func (s *salvage) enter(stream uint64) {
 	s.stream, s.of, s.known = stream, streamSeed(s.seed, stream, nil), true
 }
 
-// what says what b begins with, of which there are so many bytes: an extent, a record, or nothing that is known.
-func (s *salvage) what(b []byte, h *recordHead, left int64) string {
-	if _, ok := decodeExtent(b, s.seed); ok {
+// what says what b begins with, which stands at an offset with so many bytes left: an extent, a record, or nothing that is known.
+func (s *salvage) what(b []byte, at int64, h *recordHead, left int64) string {
+	if _, ok := decodeExtent(b, placed(s.seed, at)); ok {
 		return extentMagic
 	}
-	if s.known && h.decode(b, s.of) && h.size <= left {
+	if s.known && h.decode(b, placed(s.of, at)) && h.size <= left {
 		return recordMagic
 	}
 	return ""
@@ -208,8 +212,8 @@ func (s *salvage) search(at, to int64) (int64, error) {
 			switch string(b[i+magicAt : i+magicAt+len(recordMagic)]) {
 			case recordMagic, extentMagic:
 				var h recordHead
-				if s.what(b[i:min(i+maxHead, len(b))], &h, to-at-int64(i)) != "" {
-					return at + int64(i), nil
+				if found := at + int64(i); s.what(b[i:min(i+maxHead, len(b))], found, &h, to-found) != "" {
+					return found, nil
 				}
 			}
 		}

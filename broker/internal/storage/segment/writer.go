@@ -97,7 +97,7 @@ func (w *Writer) Add(r Record) error {
 	}
 	if w.row.Count == 0 {
 		w.row.Offset = w.Size()
-		w.scratch = appendExtent(w.scratch[:0], w.seed, w.row.Stream)
+		w.scratch = appendExtent(w.scratch[:0], placed(w.seed, w.row.Offset), w.row.Stream)
 		if err := w.write(w.scratch); err != nil {
 			return err
 		}
@@ -111,7 +111,7 @@ func (w *Writer) Add(r Record) error {
 		w.index(w.scratch)
 		w.sum = block.Checksum(w.sum, w.scratch)
 	}
-	w.scratch = appendRecord(w.scratch[:0], w.of, &r)
+	w.scratch = appendRecord(w.scratch[:0], placed(w.of, w.Size()), &r)
 	if err := w.write(w.scratch); err != nil {
 		return err
 	}
