@@ -86,7 +86,8 @@ func (m *Memory) forget(node *inode) {
 
 // Clone returns the disk again, with everything that was written and all that is known of what is durable: what a new
 // process finds when this one has died and the machine goes on. Nothing is open in it, and no lock is held. The two are
-// independent of one another from now on. It costs a few bytes for each page of 4 KiB; pages are copied when they are written to.
+// independent of one another from now on. It costs a few bytes for each page of 4 KiB; pages are copied when they are
+// written to.
 func (m *Memory) Clone() *Memory {
 	m.mu.Lock()
 	defer m.mu.Unlock()

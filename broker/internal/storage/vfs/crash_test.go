@@ -25,7 +25,7 @@ func (d *modelDir) now() map[string]*modelFile { return d.history[len(d.history)
 // model is a disk that keeps every state in full.
 type model struct {
 	dirs    map[string]*modelDir
-	handles [4]*modelFile
+	handles [3]*modelFile
 }
 
 func newModel() *model {

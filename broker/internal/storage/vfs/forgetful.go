@@ -13,17 +13,18 @@ import (
 )
 
 // Forgetful returns under as a disk without a cache: what was not synced is kept in this process, so that a process that is
-// killed loses what a power cut would have taken. With OS() it shows, in a real program under SIGKILL, whether anything is promised too early.
+// killed loses what a power cut would have taken. With OS() it shows, in a real program under SIGKILL, whether anything is
+// promised too early.
 //
 // What is lost with the process: what was written to files, and their sizes, since their last Sync; which names a folder
 // got, changed and lost since its last SyncDir. The process itself sees everything, through any handle. Not lost are folders
-// (MkdirAll) and locks. A Sync that the kill interrupts may have done a part of its work. Memory.Crash also has the case that a
-// part of what was not synced survives; here only what was synced does.
+// (MkdirAll) and locks. A Sync that the kill interrupts may have done a part of its work. Memory.Crash also has the case
+// that a part of what was not synced survives; here only what was synced does.
 //
 // A file that is new has a name that begins with ".unsynced-" in under until its folder is synced; those that a killed
-// process has left behind are removed when their folder is first used. So a folder must not be used by anybody else at the same
-// time. Two names of one file, other than by Link through this file system, are taken as two files. Where an open file cannot be
-// renamed, as on Windows, it does not work. Names must be spelled alike: absolute and relative ones are different.
+// process has left behind are removed when their folder is first used. So a folder must not be used by anybody else at the
+// same time. Two names of one file, other than by Link through this file system, are taken as two files. Where an open file
+// cannot be renamed, as on Windows, it does not work. Names must be spelled alike: absolute and relative ones are different.
 //
 // What is unsynced takes as much memory as it has pages of 4 KiB, and room on the disk only once it is synced: so it is Sync
 // that gives ErrNoSpace.
@@ -48,7 +49,8 @@ type pendingFolder struct {
 	unsynced []pendingEntry
 }
 
-// pendingEntry is a change of names that is to be made at the next SyncDir: from becomes to, or, where to is empty, goes. What to was is gone then.
+// pendingEntry is a change of names that is to be made at the next SyncDir: from becomes to, or, where to is empty, goes.
+// What to was is gone then.
 type pendingEntry struct {
 	from, to string // paths in under
 	file     *pendingFile

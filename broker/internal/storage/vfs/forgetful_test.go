@@ -2,6 +2,7 @@ package vfs
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -93,6 +94,82 @@ func TestForgetfulHandsOverEverythingOnSync(t *testing.T) {
 		t.Fatal("bytes that were cut off are on the disk")
 	}
 	must(t, f.Close())
+}
+
+func TestForgetfulReadsZerosWhereUnsyncedBytesWereCutOff(t *testing.T) {
+	fs := Forgetful(NewMemory())
+	f, err := fs.Create("f")
+	must(t, err)
+	b := pattern(10000, 1)
+	_, err = f.WriteAt(b, 0)
+	must(t, err)
+	must(t, f.Truncate(5000))
+	must(t, f.Truncate(6000))
+	clear(b[5000:])
+	must(t, f.Close())
+	if got := readAll(t, fs, "f"); !bytes.Equal(got, b[:6000]) {
+		t.Error("bytes that were cut off are read")
+	}
+}
+
+// A Sync that has failed half way can be made good: nothing that was handed over is taken back.
+func TestForgetfulSyncGoesOnAfterAnError(t *testing.T) {
+	under, writes := NewMemory(), 0
+	fs := Forgetful(Inject(under, func(op Op) error {
+		if op.Kind == OpWriteAt {
+			writes++
+			if writes == 3 {
+				return ErrNoSpace
+			}
+		}
+		return nil
+	}))
+	f, err := fs.Create("f")
+	must(t, err)
+	old, b := pattern(100, 9), pattern(10000, 1)
+	_, err = f.WriteAt(old, 0)
+	must(t, err)
+	must(t, f.Sync())
+	must(t, f.Truncate(0))
+	want := make([]byte, 50000)
+	for _, off := range []int64{0, 20000, 40000} { // written one by one
+		_, err = f.WriteAt(b, off)
+		must(t, err)
+		copy(want[off:], b)
+	}
+	if err := f.Sync(); !errors.Is(err, ErrNoSpace) {
+		t.Fatalf("sync on a full disk: %v", err)
+	}
+	must(t, f.Sync())
+	must(t, f.Close())
+	must(t, fs.SyncDir("."))
+	if got := readAll(t, under, "f"); !bytes.Equal(got, want) {
+		t.Error("something else was handed over")
+	}
+}
+
+// A file with two names keeps the one when the other goes, whether that is removed or taken by another file.
+func TestForgetfulFileOutlivesItsFirstName(t *testing.T) {
+	for _, end := range []string{"removed", "taken"} {
+		fs := Forgetful(NewMemory())
+		must(t, fs.MkdirAll("sub"))
+		put(t, fs, "f", []byte("linked"), true)
+		put(t, fs, "g", []byte("other"), true)
+		must(t, fs.Link("f", "sub/f"))
+		must(t, fs.SyncDir("."))
+		if end == "removed" {
+			must(t, fs.Remove("f"))
+		} else {
+			must(t, fs.Rename("g", "f"))
+		}
+		must(t, fs.SyncDir("."))
+		for range 2 { // before its name is synced, and after
+			if got := readAll(t, fs, "sub/f"); string(got) != "linked" {
+				t.Errorf("%s: it holds %q", end, got)
+			}
+			must(t, fs.SyncDir("sub"))
+		}
+	}
 }
 
 func TestForgetfulIsSafeFromManyGoroutines(t *testing.T) {

@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// ShortWrite is an error for Inject's decide to return: the first N bytes of a write are written, then it gives Err. With any
-// other operation it is just Err.
+// ShortWrite is an error for Inject's decide to return: the first N bytes of a write are written, then it gives Err. With
+// any other operation it is just Err.
 type ShortWrite struct {
 	N   int
 	Err error
@@ -17,8 +17,9 @@ func (e *ShortWrite) Error() string { return fmt.Sprintf("after %d bytes: %v", e
 func (e *ShortWrite) Unwrap() error { return e.Err }
 
 // Inject returns fs with operations that fail. Before each operation decide is called with what is about to be done; its
-// Count tells how many operations fs was asked for in this way, this one included. If decide returns nil the operation is done; otherwise it is not
-// and gives that error, as it is. A Sync that fails thus has made nothing durable. Close closes in any case.
+// Count tells how many operations fs was asked for in this way, this one included. If decide returns nil the operation is
+// done; otherwise it is not and gives that error, as it is. A Sync that fails thus has made nothing durable. Close closes in
+// any case.
 //
 // decide is called by whoever does the operation, never twice at a time, and must not use the returned file system.
 func Inject(fs FS, decide func(Op) error) FS { return &injected{fs: fs, decide: decide} }

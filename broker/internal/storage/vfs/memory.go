@@ -39,8 +39,8 @@ import (
 //
 // # Files
 //
-// A file has at most 16 GiB; parts that were never written take no room. A file that is removed while it is open can be used on. Locks
-// hold within one Memory.
+// A file has at most 16 GiB; parts that were never written take no room. A file that is removed while it is open can be used
+// on. Locks hold within one Memory.
 //
 // Everything may be called from any goroutine.
 type Memory struct {
@@ -111,8 +111,9 @@ func newFolder() *folder {
 	return &folder{names: map[string]*inode{}, synced: map[string]*inode{}}
 }
 
-// SetCapacity gives the disk a size in bytes; 0 is no limit. Files use it in pages of 4 KiB. A write that does not fit is done as
-// far as it does and gives ErrNoSpace; names, and overwriting what is there, need no room. What is used already may be more.
+// SetCapacity gives the disk a size in bytes; 0 is no limit. Files use it in pages of 4 KiB. A write that does not fit is
+// done as far as it does and gives ErrNoSpace; names, and overwriting what is there, need no room. What is used already may
+// be more.
 func (m *Memory) SetCapacity(bytes int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -7,11 +7,11 @@ import (
 	"sync"
 )
 
-// Recording is what was done to a Memory, step by step, so that the power can be cut behind each step and in each of the ways in which that
-// can leave the disk. Its methods may be called from any goroutine, also while the recording goes on.
+// Recording is what was done to a Memory, step by step, so that the power can be cut behind each step and in each of the
+// ways in which that can leave the disk. Its methods may be called from any goroutine, also while the recording goes on.
 //
-// A test runs a store once over a Memory that is recorded and notes Len whenever something is confirmed. Then for each n, and
-// each Cut behind n, it opens the store on the Cut's disk and checks that all that was confirmed up to n is there.
+// A test runs a store once over a Memory that is recorded and notes Len whenever something is confirmed. Then for each n,
+// and each Cut behind n, it opens the store on the Cut's disk and checks that all that was confirmed up to n is there.
 type Recording struct {
 	m     *Memory
 	start *Memory
@@ -22,8 +22,8 @@ type Recording struct {
 	done  int     // by mu
 }
 
-// Record starts recording what changes m: OpCreate, OpWriteAt, OpTruncate, OpRename, OpRemove, OpLink, OpMkdirAll, OpSync and
-// OpSyncDir, each once it has succeeded (of a write that did not fit the part that did; of Lock the making of its file).
+// Record starts recording what changes m: OpCreate, OpWriteAt, OpTruncate, OpRename, OpRemove, OpLink, OpMkdirAll, OpSync
+// and OpSyncDir, each once it has succeeded (of a write that did not fit the part that did; of Lock the making of its file).
 // It goes on until Stop; starting another one stops it too. It keeps all that is written.
 func Record(m *Memory) *Recording {
 	m.mu.Lock()

@@ -52,6 +52,26 @@ func TestRecordingRepeatsEveryMoment(t *testing.T) {
 	})
 }
 
+// A file that was removed while it was open is still written, and after a crash it may have its name again.
+func TestRecordingGoesOnWithFilesThatLostTheirNames(t *testing.T) {
+	m := NewMemory()
+	put(t, m, "f", []byte("old"), true)
+	must(t, m.SyncDir("."))
+	r := Record(m)
+	f, err := m.OpenReadWrite("f")
+	must(t, err)
+	must(t, m.Remove("f"))
+	_, err = f.WriteAt([]byte("new"), 0)
+	must(t, err)
+	must(t, f.Sync())
+	must(t, f.Close())
+	for n, want := range []string{"old", "old", "old", "new"} {
+		if got := readAll(t, r.At(n).Crash(nothing(), 0), "f"); string(got) != want {
+			t.Errorf("behind step %d %q is durable, want %q", n, got, want)
+		}
+	}
+}
+
 func nothing() *rand.Rand { return rand.New(rand.NewPCG(0, 0)) }
 
 func TestRecordingSaysWhatWasDone(t *testing.T) {
