@@ -3,7 +3,7 @@
 FUZZTIME ?= 60s
 
 .DEFAULT_GOAL := help
-.PHONY: help run test quick race lint fuzz bench interop full cross peers generate clean
+.PHONY: help run test quick race lint fuzz bench store interop full cross peers generate clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */  make \1	/' | expand -t 18
@@ -29,11 +29,14 @@ fuzz: ## every fuzz target for FUZZTIME (default 60s)
 bench: ## every Go benchmark six times, for benchstat, into .build/bench.txt
 	@mkdir -p .build && go test -run '^$$' -bench . -benchmem -count 6 ./... | tee .build/bench.txt
 
+store: ## the store's harnesses at length: crashes, failing calls, rot (a quarter of an hour)
+	@.ci/store
+
 interop: ## other people's programs against a real warren: all cases
 	@WARREN_INTEROP_SAMPLE=full .ci/interop
 
-full: ## make test with every interop case, then fuzz, nested modules and cross builds
-	@WARREN_INTEROP_SAMPLE=full .ci/test && .ci/fuzz $(FUZZTIME) && .ci/modules && .ci/cross
+full: ## make test with every interop case, then the store at length, fuzz, nested modules and cross builds
+	@WARREN_INTEROP_SAMPLE=full .ci/test && .ci/store && .ci/fuzz $(FUZZTIME) && .ci/modules && .ci/cross
 
 cross: ## static binaries for linux, darwin and windows into dist/
 	@.ci/cross

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 
 	"github.com/warrenmq/warren/broker/internal/storage/vfs"
 )
@@ -202,9 +203,9 @@ func (r *faultyRun) openFaulty() error {
 		r.refused = true
 		return err
 	}
-	err := r.compareOpened()
+	err := r.compareOpened(false)
 	if injected(err) {
-		err = r.compareOpened()
+		err = r.compareOpened(false)
 	}
 	return err
 }
@@ -230,6 +231,9 @@ func (r *faultyRun) afterFailure() error {
 	}
 	pending := r.history.Pending()
 	_ = r.store.Close() // it may say again that the disk has failed
+	if open := r.disk.OpenFiles(); len(open) > 0 {
+		return fmt.Errorf("after the failure and Close are still open: %s", strings.Join(open, ", "))
+	}
 	if n := r.history.Pending(); n != pending {
 		return fmt.Errorf("%d batches became durable after the failure", pending-n)
 	}
@@ -241,6 +245,9 @@ func (r *faultyRun) afterFailure() error {
 func (r *faultyRun) again(power bool) error {
 	r.process.setFault(nil)
 	r.promised = nil
+	if open := r.disk.OpenFiles(); len(open) > 0 && !power {
+		return fmt.Errorf("no store is open, and these files are: %s", strings.Join(open, ", "))
+	}
 	if !power {
 		return r.finish()
 	}

@@ -17,6 +17,7 @@ type Simulation struct {
 	Open  Open
 	Seed  uint64
 	Steps int                              // 0 is 250
+	Sync  storage.Sync                     // of the store: what is not Always keeps less of its promises after a power cut
 	Trace func(format string, args ...any) // is told each step; nil: nobody is
 }
 
@@ -91,6 +92,7 @@ type world struct {
 	store   Subject
 	failed  error // what the store said when it failed
 	history History
+	weak    History // where Sync is not Always: as history, but only what is durable after a power cut counts as such
 	clients [3]client
 	streams []*simStream              // that were not dropped
 	handles map[uint64]storage.Stream // of all, by id
@@ -149,14 +151,14 @@ func (w *world) begin() error {
 	if err := w.open(); err != nil {
 		return err
 	}
-	return w.compareOpened()
+	return w.compareOpened(false)
 }
 
 // open opens the store and begins with what it shows, which is nothing, or what was closed, or what a crash left.
 func (w *world) open() (err error) {
 	w.failed = nil
 	w.store, err = w.Open(Options{
-		FS: w.process, Dir: dir, JournalSize: w.journal,
+		FS: w.process, Dir: dir, JournalSize: w.journal, Sync: w.Sync,
 		Events: storage.Events{
 			Committed: w.committed,
 			Failed:    func(err error) { w.failed = err },
@@ -485,6 +487,9 @@ func (w *world) handOverBatch(c *client) {
 	t := c.batch.Commit(w.rnd.IntN(2) == 0)
 	w.trace("hand over %d changes: ticket %d", len(c.changes), t)
 	w.history.Add(t, c.changes)
+	if w.Sync != storage.Always {
+		w.weak.Add(t, c.changes)
+	}
 	if w.handed != nil {
 		w.handed(unit{t, c.changes})
 	}
@@ -512,29 +517,48 @@ func (w *world) checkpoint() error {
 	return w.store.Checkpoint()
 }
 
-func (w *world) reopen() error {
-	w.trace("reopen")
-	w.tally.Reopened++
-	for i := range w.clients {
-		w.handOverBatch(&w.clients[i])
-	}
+// close closes the store, which leaves nothing behind in this process.
+func (w *world) close() error {
 	if err := w.store.Close(); err != nil {
 		return fmt.Errorf("closing: %w", err)
 	}
 	if n := w.history.Pending(); n > 0 {
 		return fmt.Errorf("%d batches are not durable after Close", n)
 	}
+	if open := w.disk.OpenFiles(); len(open) > 0 {
+		return fmt.Errorf("after Close are still open: %s", strings.Join(open, ", "))
+	}
+	return nil
+}
+
+func (w *world) reopen() error {
+	w.trace("reopen")
+	w.tally.Reopened++
+	for i := range w.clients {
+		w.handOverBatch(&w.clients[i])
+	}
+	if err := w.close(); err != nil {
+		return err
+	}
 	if err := w.open(); err != nil {
 		return err
 	}
-	return w.compareOpened()
+	return w.compareOpened(false)
 }
 
-func (w *world) compareOpened() error {
+// compareOpened compares what the store shows that was opened with what it may; cut says that the power was.
+func (w *world) compareOpened(cut bool) error {
+	if cut && w.Sync != storage.Always {
+		w.history = w.weak
+	}
 	pending := w.history.Pending()
 	kept, err := recovered(w.store, &w.history)
 	if err != nil {
 		return err
+	}
+	w.weak = History{}
+	if w.Sync != storage.Always {
+		w.weak.Begin(w.history.durable.Clone())
 	}
 	w.tally.Kept += kept
 	w.tally.Lost += pending - kept
@@ -577,6 +601,7 @@ func (w *world) crash() error {
 	if w.store != nil {
 		w.history.Durable(w.store.Durable()) // somebody may have looked
 	}
+	cut := false
 	for attempt := 0; ; attempt++ {
 		w.process.kill()
 		if w.rnd.IntN(4) == 0 {
@@ -587,6 +612,7 @@ func (w *world) crash() error {
 			keep := []float64{0, 1, 0.5, w.rnd.Float64()}[w.rnd.IntN(4)]
 			w.trace("power cut: of what was not synced, %.2f is kept", keep)
 			w.tally.PowerCuts++
+			cut = true
 			w.disk = w.disk.Crash(w.rnd, keep)
 		}
 		if attempt > 0 {
@@ -606,7 +632,7 @@ func (w *world) crash() error {
 			return fmt.Errorf("opening after a crash: %w", err)
 		}
 		w.process.dieAt(0)
-		return w.compareOpened()
+		return w.compareOpened(cut)
 	}
 }
 
@@ -655,5 +681,5 @@ func (w *world) end() error {
 	if err := w.look(); err != nil {
 		return err
 	}
-	return w.store.Close()
+	return w.close()
 }

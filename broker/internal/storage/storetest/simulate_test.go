@@ -38,10 +38,10 @@ func seeds(t *testing.T, byDefault int, run func(seed uint64) error) {
 }
 
 // simulate runs simulations of a store and logs what happened in them.
-func simulate(t *testing.T, open Open, byDefault int) {
+func simulate(t *testing.T, s Simulation, byDefault int) {
 	var tally Tally
 	seeds(t, byDefault, func(seed uint64) error {
-		s := Simulation{Open: open, Seed: seed}
+		s.Seed = seed
 		if os.Getenv("STORE_TRACE") != "" {
 			s.Trace = t.Logf
 		}
@@ -52,7 +52,9 @@ func simulate(t *testing.T, open Open, byDefault int) {
 	t.Log(tally)
 }
 
-func TestAPlainStoreKeepsItsPromisesWhateverCrashes(t *testing.T) { simulate(t, openPlain(none), 200) }
+func TestAPlainStoreKeepsItsPromisesWhateverCrashes(t *testing.T) {
+	simulate(t, Simulation{Open: openPlain(none)}, 200)
+}
 
 func TestTheSimulationFindsEachFaultThatIsPlanted(t *testing.T) {
 	for b, name := range bugs {

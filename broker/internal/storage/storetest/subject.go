@@ -25,6 +25,7 @@ type Options struct {
 	FS          vfs.FS
 	Dir         string
 	JournalSize int64 // soft size of a file of the journal, in bytes
+	Sync        storage.Sync
 	Events      storage.Events
 }
 
