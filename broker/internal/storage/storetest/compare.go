@@ -48,20 +48,20 @@ func compareStream(s storage.Stream, want *streamState) error {
 	}
 	info := s.Info()
 	if info.Next < want.next {
-		return fmt.Errorf("Next is %d, and %d was mentioned", info.Next, want.next-1)
+		return fmt.Errorf("its next is %d, and %d was mentioned", info.Next, want.next-1)
 	}
 	if info.Records != len(want.records) {
-		return fmt.Errorf("Records is %d, want %d", info.Records, len(want.records))
+		return fmt.Errorf("it is said to have %d records, want %d", info.Records, len(want.records))
 	}
 	if len(want.records) == 0 {
 		if info.First != info.Next {
-			return fmt.Errorf("First is %d and Next %d of an empty stream", info.First, info.Next)
+			return fmt.Errorf("it is empty, its first is %d and its next %d", info.First, info.Next)
 		}
 		if info.Bytes != 0 {
-			return fmt.Errorf("Bytes is %d of an empty stream", info.Bytes)
+			return fmt.Errorf("it is empty and has %d bytes", info.Bytes)
 		}
 	} else if info.First != want.records[0].seq {
-		return fmt.Errorf("First is %d, want %d", info.First, want.records[0].seq)
+		return fmt.Errorf("its first is %d, want %d", info.First, want.records[0].seq)
 	}
 	if err := compareRead(s, want, 0); err != nil {
 		return err
