@@ -54,6 +54,7 @@ func (v *VHost) forgetExchange(spec ExchangeSpec) {
 func (q *Queue) definition() definitions.Queue {
 	d := definitions.Queue{
 		VHost: q.vhost.name, Name: q.spec.Name, Durable: true, AutoDelete: q.spec.AutoDelete, Args: q.spec.Args,
+		CreatedAt: q.created,
 	}
 	if q.stream != nil {
 		d.Stream = q.stream.ID()
@@ -94,10 +95,10 @@ func (v *VHost) bindingDefinition(from *Exchange, to dest, b exchange.Binding) (
 	}
 	d = definitions.Binding{VHost: v.name, Source: from.spec.Name, RoutingKey: b.Key, Args: b.Args}
 	if to.queue != nil {
-		d.Destination, d.DestinationType = to.queue.spec.Name, "queue"
+		d.Destination, d.DestinationType = to.queue.spec.Name, definitions.ToQueue
 		return d, to.queue.durable
 	}
-	d.Destination, d.DestinationType = to.exchange.spec.Name, "exchange"
+	d.Destination, d.DestinationType = to.exchange.spec.Name, definitions.ToExchange
 	return d, to.exchange.spec.Durable
 }
 
@@ -199,7 +200,7 @@ func (b *Broker) restoreUsers(seed bool, log storage.Batch) error {
 		if configured[d.Name] {
 			continue
 		}
-		if err := b.users.Put(access.User(d.User())); err != nil {
+		if err := b.users.Put(d.User()); err != nil {
 			return fmt.Errorf("the stored user %q: %w", d.Name, err)
 		}
 	}
@@ -224,9 +225,7 @@ func (b *Broker) restoreUsers(seed bool, log storage.Batch) error {
 	}
 	for _, g := range b.users.Grants() {
 		if configured[g.User] {
-			put(log, definitions.Permission{
-				VHost: g.VHost, User: g.User, Configure: g.Configure, Write: g.Write, Read: g.Read,
-			})
+			put(log, definitions.PermissionOf(g))
 		}
 	}
 	return nil
@@ -262,6 +261,7 @@ func (b *Broker) restoreQueue(key string, value []byte) (*Queue, uint64, error) 
 		return nil, 0, orphanError("the queue " + d.Name + " of vhost " + d.VHost)
 	}
 	q := newQueue(v, QueueSpec{Name: d.Name, Durable: true, AutoDelete: d.AutoDelete, Args: d.Args})
+	q.created = d.CreatedAt
 	v.queues[d.Name] = q
 	if q.stream = b.store.Stream(d.Stream); q.stream == nil {
 		return q, 0, nil
@@ -290,7 +290,7 @@ func (b *Broker) restoreBinding(key string, value []byte) error {
 		return orphanError("a binding of vhost " + d.VHost)
 	}
 	to := dest{queue: v.queues[d.Destination]}
-	if d.DestinationType == "exchange" {
+	if d.DestinationType == definitions.ToExchange {
 		to = dest{exchange: v.exchanges[d.Destination]}
 	}
 	if to.queue == nil && to.exchange == nil || v.exchanges[d.Source] == nil {

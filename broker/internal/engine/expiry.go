@@ -30,7 +30,7 @@ func (q *Queue) late(b *Batch) bool {
 
 // bury drops an expired message. lock: queue
 func (q *Queue) bury(b *Batch, e queue.Entry) {
-	if e.Stored {
+	if e.Stored() {
 		b.settle(q.stream, e.Seq)
 	}
 	b.count.Expired++

@@ -17,6 +17,7 @@ type Queue struct {
 	bound   map[*Exchange]int // lock: vhost
 	ttl     *int64            // milliseconds that messages may wait; nil is for ever
 	durable bool              // persistent messages in it survive a restart
+	created int64             // when it was declared, in milliseconds since 1970
 
 	mu        sync.Mutex      // lock: queue; guards everything below
 	core      *queue.Queue    // which message goes to whom
@@ -29,7 +30,7 @@ type Queue struct {
 	count     Counters        // of this queue
 	mortal    bool            // it may hold messages that expire
 	alarm     alarm           // for the first of them
-	resident  int             // bytes of its messages in memory, as Broker.stored has them
+	resident  int64           // bytes of its messages in memory, as Broker.stored has them
 
 	// What follows is used in a broker with a store only.
 	stream      storage.Stream // what the store has of it; nil while it has nothing
@@ -39,7 +40,10 @@ type Queue struct {
 }
 
 func newQueue(v *VHost, spec QueueSpec) *Queue {
-	q := &Queue{vhost: v, spec: spec, bound: make(map[*Exchange]int), core: queue.New(queue.NewMemory())}
+	q := &Queue{
+		vhost: v, spec: spec, bound: make(map[*Exchange]int), core: queue.New(queue.NewMemory()),
+		created: v.broker.clock.Now().UnixMilli(),
+	}
 	if v.broker.store != nil {
 		q.durable = spec.Durable
 		q.core.SetOutLimit(v.broker.window.out)
@@ -92,16 +96,20 @@ func (q *Queue) publish(b *Batch, m *message.Message) {
 func (q *Queue) enter(b *Batch, m *message.Message, expires int64) {
 	durable := q.durable && m.Flags&message.Persistent != 0
 	deep := q.full()
-	q.view = *m // the message is other queues' too
-	q.view.Expires = expires
-	n := q.view.Size()
+	here := m
+	if expires != m.Expires {
+		q.view = *m // the message is other queues' too
+		q.view.Expires = expires
+		here = &q.view
+	}
+	n := here.Size()
 	var seq uint64
 	if deep {
 		seq = q.core.PutDeep(n)
 	} else {
 		var record []byte
 		seq, record = q.core.Put(n, durable)
-		q.view.Put(record)
+		here.Put(record)
 	}
 	if durable || deep {
 		q.record(b, m, seq, expires, !durable)
@@ -140,12 +148,12 @@ func (q *Queue) serve(b *Batch) {
 	for {
 		s, e, ok := q.core.Next()
 		if !ok {
-			if q.core.Willing() && q.load(b) {
+			if q.core.Deep() > 0 && q.core.Willing() && q.load(b) {
 				continue
 			}
 			break
 		}
-		if e.Cold {
+		if e.Cold() {
 			if q.warm(b, e) {
 				continue
 			}
@@ -161,7 +169,7 @@ func (q *Queue) serve(b *Batch) {
 			q.core.Refuse(s)
 			continue
 		}
-		if e.Stored {
+		if e.Stored() {
 			q.told(b, e, c.spec.NoAck)
 		}
 		q.core.Delivered(s, e)
@@ -193,7 +201,7 @@ func (q *Queue) prepare(e queue.Entry, c *Consumer, noAck bool) {
 		panic("engine: " + q.vhost.queueText(q.spec.Name) + ": " + err.Error()) // memory is damaged
 	}
 	q.delivery = Delivery{
-		Message: &q.view, Queue: q, Consumer: c, Seq: e.Seq, Deliveries: e.Deliveries, Redelivered: e.Redelivered,
+		Message: &q.view, Queue: q, Consumer: c, Seq: e.Seq, Deliveries: e.Deliveries, Redelivered: e.Redelivered(),
 	}
 	if noAck {
 		q.delivery.Seq = 0
@@ -251,7 +259,7 @@ func (q *Queue) get(b *Batch, noAck bool, take func(d *Delivery, remaining int))
 	q.prepare(e, nil, noAck)
 	take(&q.delivery, q.core.Ready()-1)
 	q.delivered(b)
-	if e.Stored {
+	if e.Stored() {
 		q.told(b, e, noAck)
 	}
 	q.core.Taken(e, noAck)
@@ -264,7 +272,7 @@ func (q *Queue) first(b *Batch) (queue.Entry, bool) {
 	for {
 		e, ok := q.core.Peek()
 		switch {
-		case ok && !e.Cold:
+		case ok && !e.Cold():
 			return e, true
 		case ok && q.warm(b, e):
 		case !ok && q.load(b):

@@ -59,7 +59,7 @@ func (q *Queue) full() bool {
 	if q.core.Deep() > 0 {
 		return true
 	}
-	if int64(q.resident) < br.window.least {
+	if q.resident < br.window.least {
 		return false
 	}
 	_, window := q.core.Window()
@@ -220,6 +220,6 @@ func (q *Queue) shrink(b *Batch) {
 // account brings Broker.stored up to date, at the end of the batch. lock: queue
 func (q *Queue) account(b *Batch) {
 	now := q.core.Resident()
-	b.stored += int64(now - q.resident)
+	b.stored += now - q.resident
 	q.resident = now
 }

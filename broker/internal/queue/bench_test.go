@@ -84,3 +84,42 @@ func BenchmarkRequeueTenThousand(b *testing.B) {
 		}
 	}
 }
+
+// A queue that is mostly deep: one enters at the end, one comes through the window and goes.
+func BenchmarkDeepOverAStore(b *testing.B) {
+	const window = 5000
+	q := New(NewMemory())
+	for range window {
+		q.PutDeep(64)
+	}
+	q.Add(200, false)
+	b.ReportAllocs()
+	for b.Loop() {
+		q.PutDeep(64)
+		if n, _ := q.Window(); n == 0 {
+			for range window {
+				q.Load(q.Edge(), 64, 0)
+			}
+		}
+		s, e, _ := q.Next()
+		q.Delivered(s, e)
+		q.Settle(e.Seq, Accept)
+	}
+}
+
+// After a restart: a window of what has survived, which is one message in fifty.
+func BenchmarkFiveThousandAcrossGaps(b *testing.B) {
+	const n, gap = 5000, 50
+	b.ReportAllocs()
+	for b.Loop() {
+		q := New(NewMemory())
+		q.Restore(1, n*gap+1, n, 64*n)
+		for i := range uint64(n) {
+			q.Load(1+i*gap, 64, 0)
+		}
+		for range n {
+			e, _ := q.Peek()
+			q.Taken(e, true)
+		}
+	}
+}

@@ -2,8 +2,8 @@ package queue
 
 import "slices"
 
-// Memory is a Store in the process's memory. Records are copied one behind the other into slabs, so that a million
-// messages are a few thousand allocations without pointers in them. A large record has a slab to itself.
+// Memory keeps the records of one queue. They lie one behind the other in slabs, so that a million messages are a few
+// thousand allocations without pointers in them. A large record has a slab to itself.
 //
 // A slab is given up when its last record is released. Its number is used again, and a few of the slabs emptied last are
 // kept for the next ones: a new one must be cleared first, and ends as garbage.
@@ -36,12 +36,12 @@ type sizes struct {
 
 const none = ^uint32(0)
 
-// NewMemory returns an empty store that holds no memory yet.
+// NewMemory returns an empty memory, which holds no bytes yet.
 func NewMemory() *Memory {
 	return &Memory{open: none, sizes: sizes{least: 4 << 10, most: 256 << 10, large: 16 << 10}}
 }
 
-// Reserve makes room for a record of n bytes, n being above 0.
+// Reserve makes room for a record of n bytes, n being above 0, and returns the bytes to fill.
 func (m *Memory) Reserve(n int) (Ref, []byte) {
 	i := m.open
 	switch {
@@ -104,12 +104,12 @@ func (m *Memory) add(b []byte) uint32 {
 	return uint32(len(m.slabs) - 1)
 }
 
-// Read returns a record.
+// Read returns a record: a view that is valid until it is released.
 func (m *Memory) Read(r Ref) []byte {
 	return m.slabs[r.Segment].bytes[r.Offset : r.Offset+r.Len : r.Offset+r.Len]
 }
 
-// Release forgets a record.
+// Release says that a record will not be read again.
 func (m *Memory) Release(r Ref) {
 	s := &m.slabs[r.Segment]
 	s.live -= r.Len
@@ -136,13 +136,13 @@ func (m *Memory) Release(r Ref) {
 // Waste returns the bytes that no live record needs, and all that are held.
 func (m *Memory) Waste() (waste, held int) { return m.held - m.live, m.held }
 
-// Sparse reports whether less than a quarter of the record's slab is alive.
+// Sparse reports whether less than a quarter of the record's slab is alive, so that the record is worth moving.
 func (m *Memory) Sparse(r Ref) bool {
 	s := &m.slabs[r.Segment]
 	return r.Segment != m.open && int(s.live) < len(s.bytes)/4
 }
 
-// Trim gives back the spares and, when nothing is stored, all memory.
+// Trim gives back the spares and, when there is no record, all bytes.
 func (m *Memory) Trim() {
 	m.held -= m.spare
 	m.spares, m.spare = nil, 0

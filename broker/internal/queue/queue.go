@@ -1,25 +1,8 @@
 package queue
 
-// Ref says where a store keeps a record.
+// Ref says where a record lies in memory.
 type Ref struct {
 	Segment, Offset, Len uint32
-}
-
-// Store keeps the records of one queue. What keeps them in memory and what keeps them on disk look the same from here.
-type Store interface {
-	// Reserve makes room for a record of n bytes, n being above 0, and returns the bytes to fill. They are valid until the
-	// next call.
-	Reserve(n int) (Ref, []byte)
-	// Read returns a record: a view that is valid until the next Reserve or Release.
-	Read(Ref) []byte
-	// Release says that a record will not be read again.
-	Release(Ref)
-	// Waste returns how many bytes the store holds that no live record needs, and how many it holds in all.
-	Waste() (waste, held int)
-	// Sparse reports whether a record lies among so much waste that it is worth moving.
-	Sparse(Ref) bool
-	// Trim gives back what is held for later use only.
-	Trim()
 }
 
 // Slot names a consumer of a queue. A slot is used again after Remove, once nothing is out with the consumer that had it.
@@ -41,14 +24,21 @@ const (
 )
 
 // Entry is what the queue knows of a message that is to be delivered.
-type Entry struct {
-	Seq         uint64
-	Ref         Ref
-	Redelivered bool
-	Stored      bool   // a store has it: what becomes of it is to be told there
-	Cold        bool   // only a store has it: Warm makes room for it, before it is read or delivered
-	Deliveries  uint16 // how often it was out before, at most 65535
+type Entry struct { // no more words than travel in registers
+	Seq        uint64
+	Ref        Ref
+	Deliveries uint16 // how often it was out before, at most 65535
+	marks      marks
 }
+
+// Redelivered reports whether the message was out before.
+func (e Entry) Redelivered() bool { return e.marks&wasOut != 0 }
+
+// Stored reports whether a store has it: what becomes of it is to be told there.
+func (e Entry) Stored() bool { return e.marks&stored != 0 }
+
+// Cold reports whether only a store has it: Warm makes room for it, before it is read or delivered.
+func (e Entry) Cold() bool { return e.marks&cold != 0 }
 
 // Settled is what Settle has found.
 type Settled struct {
@@ -96,7 +86,7 @@ type consumer struct {
 
 // Queue is one queue. The zero value is not ready: use New. It is not safe for concurrent use.
 type Queue struct {
-	store Store
+	memory *Memory
 
 	// The ring holds the entries [base, edge). Of those, [head, edge) has not been out since it is in memory; below head are
 	// those that are out, gone, or back and waiting in returned. From edge on messages are deep.
@@ -124,9 +114,9 @@ type Queue struct {
 	active    int // consumers that were added and not removed
 }
 
-// New returns an empty queue over a store that holds nothing else.
-func New(store Store) *Queue {
-	return &Queue{store: store, base: 1, head: 1, edge: 1, next: 1, first: NoSlot, last: NoSlot}
+// New returns an empty queue whose records lie in a memory that holds nothing else.
+func New(memory *Memory) *Queue {
+	return &Queue{memory: memory, base: 1, head: 1, edge: 1, next: 1, first: NoSlot, last: NoSlot}
 }
 
 // Ready returns how many messages wait for a consumer.
@@ -138,15 +128,12 @@ func (q *Queue) Out() int { return q.outCount }
 // Bytes returns the sizes of the records that wait and that are out. After Restore that of deep ones is an estimate.
 func (q *Queue) Bytes() (ready, out int64) { return q.readyBytes + q.deepBytes, q.outBytes }
 
-// Resident returns the sizes of the records in memory.
-func (q *Queue) Resident() int {
-	waste, held := q.store.Waste()
-	return held - waste
-}
+// Resident returns how many bytes of records are in memory.
+func (q *Queue) Resident() int64 { return q.readyBytes - q.coldReady + q.warmOut }
 
-// Held returns how many bytes the store holds for them, waste included.
+// Held returns how many bytes the records take in memory, with what is kept for the next ones.
 func (q *Queue) Held() int {
-	_, held := q.store.Waste()
+	_, held := q.memory.Waste()
 	return held
 }
 
@@ -156,36 +143,41 @@ func (q *Queue) Consumers() int { return q.active }
 // Willing reports whether there is a consumer who takes what comes.
 func (q *Queue) Willing() bool { return q.first != NoSlot }
 
-// Put enters a message of n bytes at the end and returns its number, and the bytes that the caller fills at once. Nothing
-// may be deep. inStore says that a store has the message too.
+// Put enters a message of n bytes, n being above 0, at the end and returns its number, and the bytes that the caller fills
+// at once. inStore says that a store has the message too, so that what becomes of it is to be told there. Nothing may be
+// deep: the message would overtake it, and Put panics.
 func (q *Queue) Put(n int, inStore bool) (seq uint64, record []byte) {
 	if q.edge != q.next {
+		if q.deep > 0 {
+			panic("queue: a message is put before what is deep")
+		}
 		q.skip(q.next)
 	}
-	ref, b := q.store.Reserve(n)
-	e := entry{ref: ref, slot: NoSlot, state: ready}
+	ref, b := q.memory.Reserve(n)
+	var m marks
 	if inStore {
-		e.marks = stored
+		m = stored
 	}
-	q.push(e)
+	q.push(ref, m, 0)
 	q.next = q.edge
 	return q.edge - 1, b
 }
 
-// push makes e the entry at edge.
-func (q *Queue) push(e entry) {
+// push makes a ready entry at edge.
+func (q *Queue) push(ref Ref, m marks, deliveries uint16) {
 	if int(q.edge-q.base) == len(q.ring) {
 		q.makeRoom()
 	}
-	*q.at(q.edge) = e
+	e := q.at(q.edge) // written field by field: what was put together elsewhere would be waited for
+	e.ref.Segment, e.ref.Offset, e.ref.Len = ref.Segment, ref.Offset, ref.Len
+	e.slot, e.deliveries, e.state, e.marks = NoSlot, deliveries, ready, m
 	q.edge++
 	q.ahead++
-	q.readyBytes += int64(e.ref.Len)
+	q.readyBytes += int64(ref.Len)
 }
 
-// Read returns the record of an entry: a view, valid until the queue is called again.
-// A cold one has none.
-func (q *Queue) Read(e Entry) []byte { return q.store.Read(e.Ref) }
+// Read returns the record of an entry: a view, valid until the queue is called again. A cold entry has none.
+func (q *Queue) Read(e Entry) []byte { return q.memory.Read(e.Ref) }
 
 // Passable returns the consumer to which a message may be handed that need not be stored at all: nothing waits, and the
 // next consumer acknowledges nothing. After the hand-over call Passed; when the consumer refuses, Refuse.
@@ -218,9 +210,7 @@ func (q *Queue) peek() (Entry, bool) {
 	}
 	var straggler entry
 	e := q.find(seq, &straggler)
-	return Entry{
-		Seq: seq, Ref: e.ref, Redelivered: e.is(wasOut), Stored: e.is(stored), Cold: e.is(cold), Deliveries: e.deliveries,
-	}, true
+	return Entry{Seq: seq, Ref: e.ref, Deliveries: e.deliveries, marks: e.marks}, true
 }
 
 // Delivered says that the consumer has the entry that Next returned. A consumer that acknowledges nothing is done with it.
@@ -252,8 +242,8 @@ func (q *Queue) Wake(s Slot) {
 	q.list(s)
 }
 
-// Peek returns the next ready message in the window without a consumer, for a client that fetches it itself. After handing it over,
-// call Taken.
+// Peek returns the next ready message in the window without a consumer, for a client that fetches it itself. After handing
+// it over, call Taken.
 func (q *Queue) Peek() (Entry, bool) { return q.peek() }
 
 // Drop ends the life of the entry that Peek returned: it has expired, or there are too many.
@@ -349,7 +339,7 @@ func (q *Queue) Purge(inStore func(seq uint64)) (n int, from, to uint64) {
 	n = q.Ready()
 	for q.ahead+len(q.returned) > 0 {
 		e, _ := q.peek()
-		if e.Stored {
+		if e.Stored() {
 			inStore(e.Seq)
 		}
 		q.take(e.Seq, NoSlot, true)

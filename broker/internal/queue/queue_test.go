@@ -10,7 +10,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// tiny is a store whose slabs fill, empty and are given up all the time.
+// tiny is a memory whose slabs fill, empty and are given up all the time.
 func tiny() *Memory {
 	m := NewMemory()
 	m.sizes = sizes{least: 32, most: 128, large: 48}
@@ -21,7 +21,8 @@ func tiny() *Memory {
 type model struct {
 	messages []*modelMessage
 	order    []*modelConsumer // the ready ones, the next one first
-	vague    bool             // messages were lost: the bytes of what is deep are an estimate
+	vague    bool             // the bytes of what is deep are an estimate
+	most     int              // how many messages were in memory at most, since the queue is there
 	all      []*modelConsumer
 }
 
@@ -105,17 +106,17 @@ func (m *model) forget() {
 
 func TestQueueDoesWhatAListOfMessagesWouldDo(t *testing.T) {
 	for _, s := range []struct {
-		name  string
-		store func() *Memory
+		name   string
+		memory func() *Memory
 	}{{"tiny slabs", tiny}, {"real slabs", NewMemory}} {
 		t.Run(s.name, func(t *testing.T) {
-			rapid.Check(t, func(t *rapid.T) { compare(t, s.store()) })
+			rapid.Check(t, func(t *rapid.T) { compare(t, s.memory()) })
 		})
 	}
 }
 
-func compare(t *rapid.T, store *Memory) {
-	q, m := New(store), new(model)
+func compare(t *rapid.T, memory *Memory) {
+	q, m := New(memory), new(model)
 	var entered uint64
 
 	put := func(t *rapid.T, size int) {
@@ -155,13 +156,13 @@ func compare(t *rapid.T, store *Memory) {
 	}
 	// warm reads a message back that memory has given up.
 	warm := func(e *Entry, msg *modelMessage) {
-		if e.Cold {
+		if e.Cold() {
 			copy(q.Warm(e.Seq, len(msg.body)), msg.body)
 			*e, _ = q.Peek()
 		}
 	}
 	same := func(t *rapid.T, e Entry, want *modelMessage) {
-		if e.Seq != want.seq || e.Redelivered != want.redelivered || int(e.Deliveries) != want.deliveries || e.Stored != want.stored || e.Cold {
+		if e.Seq != want.seq || e.Redelivered() != want.redelivered || int(e.Deliveries) != want.deliveries || e.Stored() != want.stored || e.Cold() {
 			t.Fatalf("the next message is %+v, not %+v", e, want)
 		}
 		if got := q.Read(e); !bytes.Equal(got, want.body) {
@@ -363,17 +364,49 @@ func compare(t *rapid.T, store *Memory) {
 				m.vague = true
 			}
 		},
+		"thin": func(t *rapid.T) { // of many deep messages one in so many is left
+			run := rapid.SampledFrom([]int{2, 10, 50, 70, 1000}).Draw(t, "run")
+			for range rapid.IntRange(1, 50).Draw(t, "n") {
+				for range run - 1 {
+					q.PutDeep(8)
+				}
+				q.Lost(run - 1)
+				entered += uint64(run - 1)
+				if q.Deep() == 0 { // none but those were
+					continue
+				}
+				put(t, size.Draw(t, "size"))
+			}
+			m.vague = true
+		},
 		"evict": func(t *rapid.T) {
 			keep := rapid.IntRange(0, 5).Draw(t, "keep")
 			was, edge := q.Deep(), q.Edge()
-			n := q.Evict(keep)
-			if q.Deep() != was+n || q.Edge() > edge {
-				t.Fatalf("%d became deep of %d, which makes %d; the edge went from %d to %d", n, was, q.Deep(), edge, q.Edge())
-			}
+			var fresh []*modelMessage // ready, and not out since they are in memory
+			left := int64(0)          // bytes of what came back and is in no store
 			for _, msg := range m.messages {
-				if msg.seq >= q.Edge() && !msg.gone && !msg.stored {
-					t.Fatalf("message %d is in no store and not in memory", msg.seq)
+				switch {
+				case msg.gone || msg.out || msg.seq >= edge:
+				case msg.seq >= q.head:
+					fresh = append(fresh, msg)
+				case !msg.stored:
+					left += int64(len(msg.body))
 				}
+			}
+			want := 0
+			for len(fresh) > keep && fresh[len(fresh)-1].stored {
+				edge = fresh[len(fresh)-1].seq
+				fresh = fresh[:len(fresh)-1]
+				want++
+			}
+			if n := q.Evict(keep); n != want || q.Deep() != was+n || q.Edge() != edge {
+				t.Fatalf("%d became deep, not %d; which makes %d, and the edge is %d, not %d", n, want, q.Deep(), q.Edge(), edge)
+			}
+			for _, msg := range fresh {
+				left += int64(len(msg.body))
+			}
+			if _, got := q.Window(); keep == 0 && got != left {
+				t.Fatalf("a window of %d bytes is left, not %d", got, left)
 			}
 		},
 		"spill": func(t *rapid.T) {
@@ -414,19 +447,22 @@ func compare(t *rapid.T, store *Memory) {
 				bytes += int64(len(msg.body))
 			}
 			m.all, m.order = nil, nil
-			*store = Memory{open: none, sizes: store.sizes}
-			q = New(store)
-			at := entered + 1
+			*memory = Memory{open: none, sizes: memory.sizes}
+			q = New(memory)
+			entered += rapid.SampledFrom([]uint64{0, 1, 100, 5_000_000}).Draw(t, "jump")
+			at := uint64(0)
 			if first != nil {
 				at = first.seq
 			}
-			q.Restore(at, entered+1, n, bytes)
+			estimate := rapid.SampledFrom([]int64{1, 0, 3}).Draw(t, "estimate")
+			q.Restore(at, entered+1, n, estimate*bytes)
+			m.vague, m.most = estimate != 1, 0
 		},
 		"trim":   func(*rapid.T) { q.Trim() },
 		"gather": func(*rapid.T) { q.gather() },
 		"": func(t *rapid.T) {
 			m.forget()
-			check(t, q, m, store)
+			check(t, q, m, memory)
 		},
 	})
 
@@ -436,13 +472,13 @@ func compare(t *rapid.T, store *Memory) {
 	}
 	q.Purge(func(uint64) {})
 	q.Trim()
-	if _, held := store.Waste(); held != 0 || len(q.ring) > minRing || q.stragglers != nil {
+	if _, held := memory.Waste(); held != 0 || len(q.ring) > minRing || q.stragglers != nil {
 		t.Fatalf("an empty queue holds %d bytes, a ring of %d and %d stragglers", held, len(q.ring), len(q.stragglers))
 	}
 }
 
 // check compares all that can be seen.
-func check(t *rapid.T, q *Queue, m *model, store *Memory) {
+func check(t *rapid.T, q *Queue, m *model, memory *Memory) {
 	var ready, out, deep, consumers int
 	var readyBytes, outBytes, resident int64
 	for _, msg := range m.messages {
@@ -463,12 +499,23 @@ func check(t *rapid.T, q *Queue, m *model, store *Memory) {
 			continue
 		}
 		resident += int64(len(msg.body))
-		if got := store.Read(e.ref); !bytes.Equal(got, msg.body) {
+		if got := memory.Read(e.ref); !bytes.Equal(got, msg.body) {
 			t.Fatalf("message %d reads %x, not %x", msg.seq, got, msg.body)
 		}
 	}
-	if q.Deep() != deep || int64(q.Resident()) != resident {
+	if q.Deep() != deep || q.Resident() != resident {
 		t.Fatalf("%d are deep and %d bytes in memory, not %d and %d", q.Deep(), q.Resident(), deep, resident)
+	}
+	n, window := q.Window()
+	if n != ready-deep || window+q.warmOut != resident {
+		t.Fatalf("the window has %d messages, not %d, and %d of %d bytes", n, ready-deep, window, resident)
+	}
+	if deep == 0 && q.Edge() != q.NextSeq() {
+		t.Fatalf("nothing is deep, and the edge is %d, not %d", q.Edge(), q.NextSeq())
+	}
+	m.most = max(m.most, n+out)
+	if len(q.ring) > max(4096, 32*m.most) { // "flow" passes through 2000 in a row
+		t.Fatalf("the ring has %d places for at most %d messages", len(q.ring), m.most)
 	}
 	for _, c := range m.all {
 		if !c.removed {
@@ -477,6 +524,9 @@ func check(t *rapid.T, q *Queue, m *model, store *Memory) {
 	}
 	r, o := q.Bytes()
 	if m.vague = m.vague && deep > 0; m.vague {
+		if r < window {
+			t.Fatalf("%d bytes are ready, with a window of %d", r, window)
+		}
 		r = readyBytes
 	}
 	got := fmt.Sprint(q.Ready(), q.Out(), q.Consumers(), r, o)
@@ -486,7 +536,7 @@ func check(t *rapid.T, q *Queue, m *model, store *Memory) {
 	if len(q.stragglers) > ready+out {
 		t.Fatalf("%d stragglers of %d messages", len(q.stragglers), ready+out)
 	}
-	account(t, store, int(resident))
+	account(t, memory, int(resident))
 }
 
 func TestQueueRingStaysSmallWhileMillionsPassAStraggler(t *testing.T) {
@@ -511,11 +561,11 @@ func TestQueueRingStaysSmallWhileMillionsPassAStraggler(t *testing.T) {
 	if len(q.ring) > 1024 || len(q.stragglers) != 1 {
 		t.Fatalf("the ring has %d places, and there are %d stragglers", len(q.ring), len(q.stragglers))
 	}
-	if _, held := q.store.Waste(); held > 3*256<<10 {
+	if _, held := q.memory.Waste(); held > 3*256<<10 {
 		t.Fatalf("one message holds %d bytes", held)
 	}
 	q.Settle(1, Requeue)
-	if e, ok := q.Peek(); !ok || e.Seq != 1 || !e.Redelivered || e.Deliveries != 1 {
+	if e, ok := q.Peek(); !ok || e.Seq != 1 || !e.Redelivered() || e.Deliveries != 1 {
 		t.Fatalf("the straggler came back as %+v, %v", e, ok)
 	}
 }
@@ -536,9 +586,9 @@ func TestQueueTrimGathersWhatABurstLeftBehind(t *testing.T) {
 			q.Settle(seq, Accept)
 		}
 	}
-	_, before := q.store.Waste()
+	_, before := q.memory.Waste()
 	q.Trim()
-	_, after := q.store.Waste()
+	_, after := q.memory.Waste()
 	if after > before/10 || len(q.ring) > 2048 {
 		t.Fatalf("%d of %d bytes are still held, and a ring of %d", after, before, len(q.ring))
 	}

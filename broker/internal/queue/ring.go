@@ -26,7 +26,7 @@ func (q *Queue) keep(seq uint64, e *entry) {
 // drop ends an entry's life and moves base over what is gone.
 func (q *Queue) drop(seq uint64, e *entry) {
 	if !e.is(cold) {
-		q.store.Release(e.ref)
+		q.memory.Release(e.ref)
 	}
 	if seq < q.base {
 		delete(q.stragglers, seq)
@@ -50,10 +50,12 @@ func (q *Queue) makeRoom() {
 	q.resize(max(minRing, 2*len(q.ring)))
 }
 
-// sparse reports whether a ring that is worth the trouble holds more than three gone entries for each live one.
+// sparse reports whether in a ring that is worth the trouble at least half of the entries are below head, and three of four
+// of those are gone. So straggle makes as much room as resize does.
 func (q *Queue) sparse() bool {
-	live := uint64(q.outCount + q.ahead + len(q.returned) - len(q.stragglers))
-	return len(q.ring) >= 1024 && live < (q.edge-q.base)/4
+	below := q.head - q.base
+	live := uint64(q.outCount + len(q.returned) - len(q.stragglers))
+	return len(q.ring) >= 1024 && below >= (q.edge-q.base)/2 && live < below/4
 }
 
 // straggle moves what is left of the entries that were out before into the map, so that the ring begins at head.
@@ -99,10 +101,10 @@ func (q *Queue) Trim() {
 	if cap(q.returned) > minRing && len(q.returned) < cap(q.returned)/4 {
 		q.returned = append(seqHeap(nil), q.returned...)
 	}
-	q.store.Trim()
-	if waste, held := q.store.Waste(); waste >= worthMoving && waste >= held/2 {
+	q.memory.Trim()
+	if waste, held := q.memory.Waste(); waste >= worthMoving && waste >= held/2 {
 		q.gather()
-		q.store.Trim()
+		q.memory.Trim()
 	}
 }
 
@@ -111,13 +113,13 @@ func (q *Queue) gather() {
 	var scratch []byte
 	move := func(e *entry) Ref {
 		ref := e.ref
-		if e.is(cold) || !q.store.Sparse(ref) {
+		if e.is(cold) || !q.memory.Sparse(ref) {
 			return ref
 		}
-		scratch = append(scratch[:0], q.store.Read(ref)...)
-		to, b := q.store.Reserve(len(scratch))
+		scratch = append(scratch[:0], q.memory.Read(ref)...)
+		to, b := q.memory.Reserve(len(scratch))
 		copy(b, scratch)
-		q.store.Release(ref)
+		q.memory.Release(ref)
 		return to
 	}
 	for seq := q.base; seq < q.edge; seq++ {

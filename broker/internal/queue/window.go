@@ -19,8 +19,13 @@ func (q *Queue) PutDeep(n int) (seq uint64) {
 // Deep returns how many messages only a store has.
 func (q *Queue) Deep() int { return q.deep }
 
-// Edge returns from which number on deep messages are to be read.
-func (q *Queue) Edge() uint64 { return q.edge }
+// Edge returns from which number on deep messages are to be read; NextSeq when there are none.
+func (q *Queue) Edge() uint64 {
+	if q.deep == 0 {
+		return q.next
+	}
+	return q.edge
+}
 
 // NextSeq returns the number that the next message will have.
 func (q *Queue) NextSeq() uint64 { return q.next }
@@ -31,39 +36,47 @@ func (q *Queue) Window() (n int, bytes int64) {
 }
 
 // Load brings the next deep message, of n bytes, into the window and returns the bytes that the caller fills at once.
-// seq is at least Edge; numbers before it are gone: they were lost, or settled before a restart. deliveries is how often
-// the message was out.
+// seq is at least Edge and below NextSeq, or Load panics; numbers before it are gone: they were lost, or settled before a
+// restart. deliveries is how often the message was out: if ever, it is marked as redelivered.
 func (q *Queue) Load(seq uint64, n int, deliveries uint16) []byte {
+	if seq < q.edge || seq >= q.next {
+		panic("queue: a message is loaded that is not deep")
+	}
 	if seq > q.edge {
 		q.skip(seq)
 	}
-	ref, b := q.store.Reserve(n)
-	e := entry{ref: ref, slot: NoSlot, state: ready, deliveries: deliveries, marks: stored}
+	ref, b := q.memory.Reserve(n)
+	m := stored
 	if deliveries > 0 {
-		e.marks |= wasOut
+		m |= wasOut
 	}
-	q.push(e)
-	q.deep--
-	if q.deepBytes -= int64(n); q.deepBytes < 0 || q.deep == 0 {
-		q.deepBytes = 0
-	}
+	q.push(ref, m, deliveries)
+	q.undeep(1, int64(n))
 	return b
 }
 
-// Lost says that n deep messages turned out not to be there.
+// Lost says that n deep messages turned out not to be there. Which they were shows when what is behind them is loaded.
 func (q *Queue) Lost(n int) {
-	q.deepBytes -= q.deepBytes / int64(q.deep) * int64(n)
-	if q.deep -= n; q.deep == 0 {
+	if q.deep > 0 {
+		q.undeep(n, q.deepBytes/int64(q.deep)*int64(n))
+	}
+}
+
+// undeep counts n messages as deep no more. What is known of both may be an estimate, and never falls below 0.
+func (q *Queue) undeep(n int, bytes int64) {
+	q.deep = max(0, q.deep-n)
+	q.deepBytes = max(0, q.deepBytes-bytes)
+	if q.deep == 0 {
 		q.deepBytes = 0
 	}
 }
 
-// fewGone is how many numbers without a message the ring may hold in a row.
+// fewGone is how many numbers without a message the ring may hold from head on, beside three for each message.
 const fewGone = 64
 
 // skip makes seq the edge: there is nothing with the numbers between.
 func (q *Queue) skip(seq uint64) {
-	if seq-q.edge <= fewGone && q.ahead > 0 {
+	if q.ahead > 0 && seq-q.head <= uint64(4*q.ahead)+fewGone {
 		for q.edge < seq {
 			if int(q.edge-q.base) == len(q.ring) {
 				q.makeRoom()
@@ -84,9 +97,9 @@ func (q *Queue) skip(seq uint64) {
 	q.base, q.head, q.edge = seq, seq, seq
 }
 
-// Evict makes the end of the window deep again: all but the first keep messages, backwards until one that no store has.
-// What came back and is in a store goes cold, if keep is 0. It returns how many messages have become deep. The store must
-// be able to show them.
+// Evict makes the end of the window deep again: all but keep messages of those that have not been out, backwards until one
+// that no store has. If keep is 0, what came back and is in a store goes cold. The memory is given back, which costs time in
+// proportion to the window. It returns how many messages have become deep. The store must be able to show them by now.
 func (q *Queue) Evict(keep int) (evicted int) {
 	for q.ahead > keep {
 		e := q.at(q.edge - 1)
@@ -95,7 +108,7 @@ func (q *Queue) Evict(keep int) (evicted int) {
 				break
 			}
 			n := int64(e.ref.Len)
-			q.store.Release(e.ref) // what has not been out is never cold
+			q.memory.Release(e.ref) // what has not been out is never cold
 			*e = entry{}
 			q.ahead--
 			q.deep++
@@ -115,17 +128,19 @@ func (q *Queue) Evict(keep int) (evicted int) {
 			}
 		}
 	}
+	q.Trim()
 	return evicted
 }
 
 // cool gives the memory of a stored message back.
 func (q *Queue) cool(e *entry) {
-	q.store.Release(e.ref)
+	q.memory.Release(e.ref)
 	e.ref = Ref{Len: e.ref.Len}
 	e.marks |= cold
 }
 
-// Warm makes room for the record of a message that is ready and cold, of n bytes, which the caller fills at once.
+// Warm makes room for the record of a message that is ready and cold, of n bytes, which the caller fills at once. From then
+// on Next and Peek return it warm. Warm panics for any other message.
 func (q *Queue) Warm(seq uint64, n int) []byte {
 	var straggler entry
 	e := q.find(seq, &straggler)
@@ -133,7 +148,7 @@ func (q *Queue) Warm(seq uint64, n int) []byte {
 		panic("queue: a message is warmed that is not cold")
 	}
 	was := int64(e.ref.Len)
-	ref, b := q.store.Reserve(n)
+	ref, b := q.memory.Reserve(n)
 	q.coldReady -= was
 	q.readyBytes += int64(n) - was
 	e.ref = ref
@@ -148,7 +163,7 @@ func (q *Queue) Spill(visit func(seq uint64, record []byte)) {
 	show := func(seq uint64) {
 		var straggler entry
 		if e := q.find(seq, &straggler); e.state == ready && !e.is(stored) {
-			visit(seq, q.store.Read(e.ref))
+			visit(seq, q.memory.Read(e.ref))
 			e.marks |= stored
 			q.keep(seq, e)
 		}
@@ -161,8 +176,9 @@ func (q *Queue) Spill(visit func(seq uint64, record []byte)) {
 	}
 }
 
-// Restore makes an empty queue the owner of what a store has: n messages of so many bytes in all, the first with the number
-// first, all of them deep. The next message gets the number next. There may be gaps between the numbers.
+// Restore makes a queue in which there never was anything the owner of what a store has: n messages of so many bytes in all
+// (which may be an estimate), the first with the number first, all of them deep. There may be gaps between their numbers.
+// The next message gets the number next.
 func (q *Queue) Restore(first, next uint64, n int, bytes int64) {
 	if n == 0 {
 		first, bytes = next, 0
