@@ -30,7 +30,11 @@
 //	zmq+pub://127.0.0.1:5556?exchange=amq.topic        ZeroMQ subscribers hear an exchange
 //	zmq+pull://127.0.0.1:5557?queue=jobs               what ZeroMQ peers push goes into a queue
 //
-// # What it is not yet
+// # What survives
 //
-// Nothing survives a restart: queues live in memory, durable ones too, until the store comes.
+// With Config.Dir vhosts, users, durable exchanges, queues and bindings are kept in a folder, and persistent messages in
+// durable queues. A client is told that something is safe, by a confirm, a commit-ok, a declare-ok or the return of
+// [VHost.Publish], once it is on the disk; Config.Store relaxes that. A queue holds the beginning of its messages in memory
+// and the rest on disk, however many they are. Without Config.Dir everything is in memory and ends with the broker.
+// docs/durability.md has the whole promise.
 package broker
