@@ -25,7 +25,10 @@ var Warren = Plan{
 		{Folder: "broker/internal/storage/...", May: []string{"broker/internal/storage", "broker/internal/storage/..."}, Modules: []string{"golang.org/x"}},
 		{Folder: "broker/internal/cluster/...", Planned: true, May: []string{"broker/internal/cluster/...", "broker/internal/storage/..."}},
 		{Folder: "broker/internal/access"},
-		{Folder: "broker/internal/definitions", Pure: false, May: []string{"broker/internal/access", "broker/internal/exchange", "broker/internal/wire/amqp091"}},
+		{Folder: "broker/internal/definitions", May: []string{
+			"broker/internal/access", "broker/internal/exchange", "broker/internal/message", "broker/internal/wire/amqp091",
+		}},
+		{Folder: "broker/internal/pipe"},
 
 		// The hub.
 		{Folder: "broker/internal/engine", May: []string{

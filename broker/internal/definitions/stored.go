@@ -1,8 +1,10 @@
 package definitions
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
+	"iter"
 	"strings"
 
 	"github.com/warrenmq/warren/broker/internal/access"
@@ -33,6 +35,35 @@ type RecordError struct {
 
 func (e *RecordError) Error() string {
 	return fmt.Sprintf("the stored definition %q cannot be read: %s", e.Key, e.Problem)
+}
+
+// Stored returns all definitions of a store, whose method Values is. The error is a *RecordError.
+func Stored(values func(prefix string) iter.Seq2[string, []byte]) (*Definitions, error) {
+	d := new(Definitions)
+	err := cmp.Or(
+		collect(values(VHostPrefix), &d.VHosts, ParseVHost),
+		collect(values(UserPrefix), &d.Users, ParseUser),
+		collect(values(PermissionPrefix), &d.Permissions, ParsePermission),
+		collect(values(ExchangePrefix), &d.Exchanges, ParseExchange),
+		collect(values(QueuePrefix), &d.Queues, ParseQueue),
+		collect(values(BindingPrefix), &d.Bindings, ParseBinding),
+		collect(values(PolicyPrefix), &d.Policies, ParsePolicy),
+	)
+	if err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+func collect[D any](values iter.Seq2[string, []byte], list *[]D, parse func(string, []byte) (D, error)) error {
+	for key, value := range values {
+		d, err := parse(key, value)
+		if err != nil {
+			return err
+		}
+		*list = append(*list, d)
+	}
+	return nil
 }
 
 // Key returns the key of a vhost.

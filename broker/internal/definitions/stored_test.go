@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"iter"
+	"maps"
 	"math"
 	"reflect"
 	"slices"
@@ -285,6 +287,68 @@ func TestWhatIsStoredCannotBeReadWhenItIsNotWhatWasWritten(t *testing.T) {
 	unsorted := key(BindingPrefix, "/", "x", ToQueue, "q", "", "\x01bV\x01aV")
 	if _, err := ParseBinding(unsorted, []byte{version}); err == nil {
 		t.Error("a key that no binding has was read")
+	}
+}
+
+func TestAllThatIsStoredIsCollected(t *testing.T) {
+	want, err := Decode(bytes.NewReader(rabbitmq(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored := make(map[string][]byte)
+	keep := func(d record) { stored[d.Key()] = d.AppendValue(nil) }
+	for _, d := range want.VHosts {
+		keep(d)
+	}
+	for _, d := range want.Users {
+		keep(d)
+	}
+	for _, d := range want.Permissions {
+		keep(d)
+	}
+	for _, d := range want.Exchanges {
+		keep(d)
+	}
+	for _, d := range want.Queues {
+		keep(d)
+	}
+	for _, d := range want.Bindings {
+		keep(d)
+	}
+	for _, d := range want.Policies {
+		keep(d)
+	}
+	values := func(prefix string) iter.Seq2[string, []byte] {
+		return func(yield func(string, []byte) bool) {
+			for _, key := range slices.Sorted(maps.Keys(stored)) {
+				if strings.HasPrefix(key, prefix) && !yield(key, stored[key]) {
+					return
+				}
+			}
+		}
+	}
+	got, err := Stored(values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sort := func(d *Definitions) {
+		slices.SortFunc(d.VHosts, func(a, b VHost) int { return strings.Compare(a.Key(), b.Key()) })
+		slices.SortFunc(d.Users, func(a, b User) int { return strings.Compare(a.Key(), b.Key()) })
+		slices.SortFunc(d.Permissions, func(a, b Permission) int { return strings.Compare(a.Key(), b.Key()) })
+		slices.SortFunc(d.Exchanges, func(a, b Exchange) int { return strings.Compare(a.Key(), b.Key()) })
+		slices.SortFunc(d.Queues, func(a, b Queue) int { return strings.Compare(a.Key(), b.Key()) })
+		slices.SortFunc(d.Bindings, func(a, b Binding) int { return strings.Compare(a.Key(), b.Key()) })
+	}
+	sort(want)
+	want.RabbitVersion, want.RabbitMQVersion, want.ProductName, want.ProductVersion = "", "", "", ""
+	want.TopicPermissions, want.Parameters, want.GlobalParameters = nil, nil, nil // which are not stored
+	var is, should bytes.Buffer
+	if err := errors.Join(got.Encode(&is), want.Encode(&should)); err != nil || is.String() != should.String() {
+		t.Errorf("%v\ngot  %s\nwant %s", err, &is, &should)
+	}
+	stored[QueuePrefix] = nil
+	if _, err := Stored(values); err == nil {
+		t.Error("a damaged record was passed over")
 	}
 }
 
