@@ -19,10 +19,11 @@ func TestRandomScriptsReadAlikeOnEveryFileSystem(t *testing.T) {
 			return dir
 		}
 		never := func(Op) error { return nil }
-		names := []string{"OS", "Memory", "Forgetful over OS", "Forgetful over Memory", "Inject over Memory"}
+		names := []string{"OS", "Memory", "Forgetful over OS", "Forgetful over Memory", "Inject over Memory", "Shadow over Memory"}
 		worlds := []*world{
 			newWorld(t, OS(), temp()), newWorld(t, NewMemory(), "/data"), newWorld(t, Forgetful(OS()), temp()),
 			newWorld(t, Forgetful(NewMemory()), "/data"), newWorld(t, Inject(NewMemory(), never), "/data"),
+			newWorld(t, Shadow(shadowed(t)), "/data"),
 		}
 		defer func() {
 			for _, w := range worlds {
