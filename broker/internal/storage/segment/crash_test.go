@@ -13,7 +13,7 @@ import (
 
 // several is more than is buffered: it needs several writes.
 func several() []run {
-	return append(deep(3_000), run{stream: 4, puts: []put{
+	return append(deep(300), run{stream: 4, puts: []put{
 		{seq: 1, payload: pattern(1, 300_000)}, {seq: 2, payload: pattern(2, 200_000)}, {seq: 3, payload: []byte("last")},
 	}})
 }
