@@ -99,7 +99,8 @@ func (c *Cursor) Next(r *Record) (bool, error) {
 	c.pass(at)
 	if r.Block != nil && !isBlock(r.Block) {
 		r.Block = nil
-		return false, c.s.file.damage(r.At.Offset, fmt.Sprintf("the payload of record %d of stream %d does not match its checksum", h.seq, c.extent.Stream))
+		return false, c.s.file.damage(r.At.Offset,
+			fmt.Sprintf("the payload of record %d of stream %d does not match its checksum", h.seq, c.extent.Stream))
 	}
 	return true, nil
 }

@@ -18,7 +18,7 @@
 // # The road not taken
 //
 // A file per stream makes ten thousand small files and syncs of ten thousand queues; blocks of 64 KiB with compression and
-// keys in them, as sorted tables have, need a copy per record on reading, and payloads do not shrink much. Prefix lengths
-// as varints would save 10 bytes of a record's 24, and lose what a damaged file is read by: headers that can be told from
+// keys in them, as sorted tables have, need a copy per record on reading, and payloads do not shrink much. Varints in a
+// record's header would save 10 of its 24 bytes, and lose what a damaged file is read by: headers that can be told from
 // anything else wherever they begin.
 package segment

@@ -11,8 +11,9 @@ import (
 
 // Salvaging is what Salvage tells while it goes through a file, in the order of the file.
 type Salvaging struct {
-	// Record is called for each record that is as it was written. Streams ascend, and so do the numbers in each of them. The block is a view, valid during the call; where
-	// it is nil the payload lies in another file, at r.At, and was not looked at. An error ends Salvage with it. It must not be nil.
+	// Record is called for each record that is as it was written. Streams ascend, and so do the numbers in each of them. The
+	// block is a view, valid during the call; where it is nil the payload lies in another file, at r.At, and was not looked
+	// at. An error ends Salvage with it. It must not be nil.
 	Record func(stream uint64, r *Record) error
 	// Skipped is called for bytes that are lost, and says why. nil: not called.
 	Skipped func(from, to int64, why string)
@@ -22,8 +23,8 @@ type Salvaging struct {
 
 // Salvage reads what can still be read of a segment that is damaged, whatever is damaged in it: it goes on behind bytes that
 // are no record. It needs the header or the footer; where neither is whole it gives a *storage.DamageError, and where
-// the file is of a version that is not known, a *VersionError. An error of reading ends it too: whether bytes are lost that the
-// disk will not show is not for it to say. Of a segment that is not damaged it skips nothing.
+// the file is of a version that is not known, a *VersionError. An error of reading ends it too: whether bytes are lost that
+// the disk will not show is not for it to say. Of a segment that is not damaged it skips nothing.
 func Salvage(fs vfs.FS, dir string, number uint64, to Salvaging) error {
 	f, err := openFile(fs, dir, number)
 	if err != nil {
@@ -244,7 +245,8 @@ func (s *salvage) record(at int64, h *recordHead) error {
 		return err
 	}
 	if r.Block != nil && !isBlock(r.Block) {
-		s.to.Skipped(at, at+h.size, fmt.Sprintf("the payload of record %d of stream %d, at byte %d, does not match its checksum", h.seq, s.stream, r.At.Offset))
+		s.to.Skipped(at, at+h.size,
+			fmt.Sprintf("the payload of record %d of stream %d, at byte %d, does not match its checksum", h.seq, s.stream, r.At.Offset))
 		return nil
 	}
 	s.any, s.told, s.last = true, s.stream, h.seq

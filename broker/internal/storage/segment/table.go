@@ -155,7 +155,8 @@ func readTable(f *file, foot *footer) (*table, error) {
 			t.reffing = append(t.reffing, span{e, from, int64(len(t.refs))})
 		}
 	}
-	if !in.done() || in.sum != foot.tableSum || last.Offset+last.Length != foot.indexes || index != foot.table || records != foot.records {
+	if !in.done() || in.sum != foot.tableSum ||
+		last.Offset+last.Length != foot.indexes || index != foot.table || records != foot.records {
 		return nil, errTable
 	}
 	for _, ref := range t.refs {

@@ -6,9 +6,9 @@ import (
 )
 
 // Verify reads everything and checks it: records, payloads in this file, indexes, and whether the table says what is true.
-// It returns the first damage that it finds, as a *storage.DamageError, or an error of reading. Whether payloads are
-// where they should be in other files is not looked at. progress, if not nil, is called every 1 MiB or so, with how many bytes of
-// the file are done.
+// It returns the first damage that it finds, as a *storage.DamageError, or an error of reading. Whether payloads are where
+// they should be in other files is not looked at. progress, if not nil, is called every 1 MiB or so, with how many bytes
+// of the file are done.
 func (s *Segment) Verify(progress func(done, total int64)) error {
 	var c Cursor
 	reported := int64(0)
