@@ -220,10 +220,15 @@ func compare(t *rapid.T, memory *Memory) {
 		}
 		return rapid.SampledFrom(some).Draw(t, "consumer")
 	}
+	seldom := func(t *rapid.T) { // of what leaves little to go on with
+		if rapid.IntRange(0, 4).Draw(t, "seldom") > 0 {
+			t.Skip("not now")
+		}
+	}
 	outcomes := rapid.SampledFrom([]Outcome{Accept, Requeue, Discard})
 	size := rapid.IntRange(8, 60)
 
-	t.Repeat(map[string]func(*rapid.T){
+	actions := map[string]func(*rapid.T){
 		"put": func(t *rapid.T) {
 			for range rapid.IntRange(1, 20).Draw(t, "n") {
 				put(t, size.Draw(t, "size"))
@@ -289,6 +294,7 @@ func compare(t *rapid.T, memory *Memory) {
 			}
 		},
 		"purge": func(t *rapid.T) {
+			seldom(t)
 			n, edge, deep := 0, q.Edge(), q.Deep()
 			var inStore []uint64
 			for _, msg := range m.messages {
@@ -380,7 +386,7 @@ func compare(t *rapid.T, memory *Memory) {
 			m.vague = true
 		},
 		"evict": func(t *rapid.T) {
-			keep := rapid.IntRange(0, 5).Draw(t, "keep")
+			keep := rapid.SampledFrom([]int{0, 0, 0, 1, 5}).Draw(t, "keep")
 			was, edge := q.Deep(), q.Edge()
 			var fresh []*modelMessage // ready, and not out since they are in memory
 			left := int64(0)          // bytes of what came back and is in no store
@@ -399,8 +405,8 @@ func compare(t *rapid.T, memory *Memory) {
 				fresh = fresh[:len(fresh)-1]
 				want++
 			}
-			if n := q.Evict(keep); n != want || q.Deep() != was+n || q.Edge() != edge {
-				t.Fatalf("%d became deep, not %d; which makes %d, and the edge is %d, not %d", n, want, q.Deep(), q.Edge(), edge)
+			if n := q.Evict(keep); n != want || q.Deep() != was+n || q.Edge() > edge {
+				t.Fatalf("%d became deep, not %d; which makes %d, and the edge is %d, above %d", n, want, q.Deep(), q.Edge(), edge)
 			}
 			for _, msg := range fresh {
 				left += int64(len(msg.body))
@@ -430,6 +436,7 @@ func compare(t *rapid.T, memory *Memory) {
 		},
 		"limit": func(t *rapid.T) { q.SetOutLimit(rapid.SampledFrom([]int64{0, 1, 100}).Draw(t, "limit")) },
 		"restart": func(t *rapid.T) { // the store keeps what it has, whoever had it out
+			seldom(t)
 			var first *modelMessage
 			n, bytes := 0, int64(0)
 			for _, msg := range m.messages {
@@ -464,7 +471,10 @@ func compare(t *rapid.T, memory *Memory) {
 			m.forget()
 			check(t, q, m, memory)
 		},
-	})
+	}
+	for range 6 { // once is about 30 actions, after which little has come together
+		t.Repeat(actions)
+	}
 
 	// At the end everything goes, and all memory with it.
 	for _, msg := range m.unsettled() {

@@ -181,7 +181,7 @@ func (q *Queue) Spill(visit func(seq uint64, record []byte)) {
 // The next message gets the number next.
 func (q *Queue) Restore(first, next uint64, n int, bytes int64) {
 	if n == 0 {
-		first, bytes = next, 0
+		bytes = 0
 	}
 	q.base, q.head, q.edge, q.next = first, first, first, next
 	q.deep, q.deepBytes = n, bytes
