@@ -107,12 +107,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		nc, err := ln.Accept()
 		if err == nil {
 			delay = 0
-			if c, err := s.add(nc); err == nil {
-				go func() {
-					defer s.remove(c)
-					_ = c.run()
-				}()
-			}
+			_ = s.Start(nc)
 			continue
 		}
 		switch {
@@ -162,6 +157,20 @@ func (s *Server) ServeConn(ctx context.Context, nc net.Conn) error {
 	stop := context.AfterFunc(ctx, func() { c.askShutdown("the server is shutting down") })
 	defer stop()
 	return c.run()
+}
+
+// Start runs one connection in a goroutine of its own. It fails, and closes the connection, after Shutdown or Close and when
+// there are too many.
+func (s *Server) Start(nc net.Conn) error {
+	c, err := s.add(nc)
+	if err != nil {
+		return err
+	}
+	go func() {
+		defer s.remove(c)
+		_ = c.run()
+	}()
+	return nil
 }
 
 // add registers a connection, or closes it when there may be no more.
