@@ -62,8 +62,12 @@ type Grant struct {
 }
 
 // Users is everybody who may log in, with what they may do. All methods may be
-// called from anywhere, and none blocks but for the others.
+// called from anywhere. Those that change something wait for each other, and
+// for [Users.Keep]'s function; the others wait for none of that.
 type Users struct {
+	changing sync.Mutex                   // held by the change under way; taken before mu
+	keep     func(changes []Change) error // under changing
+
 	mu     sync.RWMutex
 	users  map[string]User       // under mu
 	grants map[grantKey]*granted // under mu; each granted is never changed
@@ -72,6 +76,13 @@ type Users struct {
 	// made, so that who reads it first and then decides never keeps an old
 	// decision under a new number.
 	generation atomic.Uint64
+}
+
+// A Change is one thing that changes: a user or a grant, put or removed.
+type Change struct {
+	User    *User  // a user, with the hash of the password; or
+	Grant   *Grant // permissions
+	Removed bool   // it goes: only its names count
 }
 
 type grantKey struct{ vhost, user string }
@@ -104,6 +115,30 @@ func (u *Users) PutDefault(vhost string) error {
 	return u.SetPermissions(vhost, DefaultUser, Permissions{Configure: ".*", Write: ".*", Read: ".*"})
 }
 
+// Keep has keep told of every change before it is made, so that it can be
+// stored: of all that one call changes at once, and of one call at a time. When
+// keep fails nothing changes, and the call returns its error. Keep must not
+// call methods that change something. Nil ends it.
+func (u *Users) Keep(keep func(changes []Change) error) {
+	u.changing.Lock()
+	defer u.changing.Unlock()
+	u.keep = keep
+}
+
+// change makes changes: apply does it, under mu. Under changing.
+func (u *Users) change(changes []Change, apply func()) error {
+	if u.keep != nil && len(changes) > 0 {
+		if err := u.keep(changes); err != nil {
+			return err
+		}
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	apply()
+	u.generation.Add(1)
+	return nil
+}
+
 // Put adds a user, or replaces the one with this name, whose permissions stay.
 // It fails when the name is empty or the hash is not one of the algorithm.
 func (u *Users) Put(user User) error {
@@ -116,25 +151,26 @@ func (u *Users) Put(user User) error {
 		}
 	}
 	user.Tags = slices.Clone(user.Tags)
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.users[user.Name] = user
-	u.generation.Add(1)
-	return nil
+	u.changing.Lock()
+	defer u.changing.Unlock()
+	return u.change([]Change{{User: &user}}, func() { u.users[user.Name] = user })
 }
 
 // Delete removes a user with all permissions and reports whether there was one.
 // Connections of the user stay, but are allowed nothing more.
-func (u *Users) Delete(name string) bool {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if _, ok := u.users[name]; !ok {
-		return false
+func (u *Users) Delete(name string) (found bool, err error) {
+	u.changing.Lock()
+	defer u.changing.Unlock()
+	user, found := u.Get(name)
+	if !found {
+		return false, nil
 	}
-	delete(u.users, name)
-	maps.DeleteFunc(u.grants, func(k grantKey, _ *granted) bool { return k.user == name })
-	u.generation.Add(1)
-	return true
+	of := func(k grantKey) bool { return k.user == name }
+	changes := append(u.removals(of), Change{User: &user, Removed: true})
+	return true, u.change(changes, func() {
+		delete(u.users, name)
+		u.remove(of)
+	})
 }
 
 // Get returns the user with this name.
@@ -169,37 +205,64 @@ func (u *Users) SetPermissions(vhost, user string, p Permissions) error {
 		}
 		g.patterns[perm] = compiled
 	}
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if _, ok := u.users[user]; !ok {
+	u.changing.Lock()
+	defer u.changing.Unlock()
+	if _, ok := u.Get(user); !ok {
 		return &NoUserError{User: user}
 	}
-	u.grants[grantKey{vhost, user}] = g
-	u.generation.Add(1)
-	return nil
+	key := grantKey{vhost, user}
+	return u.change([]Change{{Grant: key.grant(g)}}, func() { u.grants[key] = g })
 }
 
 // ClearPermissions takes away what user may do in vhost, the access to it
 // included, and reports whether there was anything.
-func (u *Users) ClearPermissions(vhost, user string) bool {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	key := grantKey{vhost, user}
-	if u.grants[key] == nil {
-		return false
-	}
-	delete(u.grants, key)
-	u.generation.Add(1)
-	return true
+func (u *Users) ClearPermissions(vhost, user string) (found bool, err error) {
+	removed, err := u.clear(func(k grantKey) bool { return k == grantKey{vhost, user} })
+	return removed > 0, err
 }
 
 // ClearVHost takes away everybody's permissions in vhost, which is being
 // deleted.
-func (u *Users) ClearVHost(vhost string) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	maps.DeleteFunc(u.grants, func(k grantKey, _ *granted) bool { return k.vhost == vhost })
-	u.generation.Add(1)
+func (u *Users) ClearVHost(vhost string) error {
+	_, err := u.clear(func(k grantKey) bool { return k.vhost == vhost })
+	return err
+}
+
+// clear removes the permissions that are of a kind, and returns how many.
+func (u *Users) clear(of func(grantKey) bool) (removed int, err error) {
+	u.changing.Lock()
+	defer u.changing.Unlock()
+	changes := u.removals(of)
+	if len(changes) == 0 {
+		return 0, nil
+	}
+	return len(changes), u.change(changes, func() { u.remove(of) })
+}
+
+// removals returns the changes that remove permissions, ordered. Under
+// changing.
+func (u *Users) removals(of func(grantKey) bool) []Change {
+	var changes []Change
+	for _, g := range u.Grants() {
+		if of(grantKey{g.VHost, g.User}) {
+			changes = append(changes, Change{Grant: &g, Removed: true})
+		}
+	}
+	return changes
+}
+
+// remove removes permissions. Under mu.
+func (u *Users) remove(of func(grantKey) bool) {
+	maps.DeleteFunc(u.grants, func(k grantKey, _ *granted) bool { return of(k) })
+}
+
+// grant returns permissions as they were set.
+func (k grantKey) grant(g *granted) *Grant {
+	return &Grant{VHost: k.vhost, User: k.user, Permissions: Permissions{
+		Configure: g.patterns[Configure].source,
+		Write:     g.patterns[Write].source,
+		Read:      g.patterns[Read].source,
+	}}
 }
 
 // Grants returns all permissions, ordered by virtual host and user.
@@ -208,11 +271,7 @@ func (u *Users) Grants() []Grant {
 	defer u.mu.RUnlock()
 	list := make([]Grant, 0, len(u.grants))
 	for k, g := range u.grants {
-		list = append(list, Grant{VHost: k.vhost, User: k.user, Permissions: Permissions{
-			Configure: g.patterns[Configure].source,
-			Write:     g.patterns[Write].source,
-			Read:      g.patterns[Read].source,
-		}})
+		list = append(list, *k.grant(g))
 	}
 	slices.SortFunc(list, func(a, b Grant) int {
 		return cmp.Or(cmp.Compare(a.VHost, b.VHost), cmp.Compare(a.User, b.User))
