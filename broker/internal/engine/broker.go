@@ -186,6 +186,7 @@ func (b *Broker) Close() error {
 		}
 	}
 	if b.store != nil {
+		b.users.Keep(nil)
 		return b.store.Close()
 	}
 	return nil

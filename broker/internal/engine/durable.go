@@ -172,9 +172,31 @@ func (b *Broker) restore(c Config) error {
 		put(log, q.definition())
 	}
 	if !log.Empty() {
-		return b.store.Wait(log.Commit(true))
+		if err := b.store.Wait(log.Commit(true)); err != nil {
+			return err
+		}
 	}
+	b.users.Keep(b.keepUsers)
 	return nil
+}
+
+// keepUsers stores changes of users and permissions before they are made.
+func (b *Broker) keepUsers(changes []access.Change) error {
+	log := b.store.NewBatch()
+	for _, c := range changes {
+		var d definition
+		if c.User != nil {
+			d = definitions.UserOf(*c.User)
+		} else {
+			d = definitions.PermissionOf(*c.Grant)
+		}
+		if c.Removed {
+			log.Delete(d.Key())
+		} else {
+			put(log, d)
+		}
+	}
+	return b.Wait(log.Commit(true))
 }
 
 // restoreUsers adds the stored users to those of the configuration, which win, and stores the latter. Seeded ones count
@@ -192,7 +214,9 @@ func (b *Broker) restoreUsers(seed bool, log storage.Batch) error {
 		}
 		if !stored && seed {
 			for name := range configured {
-				b.users.Delete(name)
+				if _, err := b.users.Delete(name); err != nil {
+					return err
+				}
 			}
 			clear(configured)
 		}

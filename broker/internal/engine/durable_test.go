@@ -452,4 +452,12 @@ func TestUsersOfTheConfigurationAreStoredAndSeedsCountForANewStoreOnly(t *testin
 	if _, ok := d.users.Get("seed"); ok || len(d.users.List()) != 2 || len(d.users.Grants()) != 2 {
 		t.Errorf("after a start with a seed there are %+v with %+v", d.users.List(), d.users.Grants())
 	}
+	// What changes at run time is stored.
+	if _, err := d.users.Delete("ann"); err != nil {
+		t.Fatal(err)
+	}
+	d = d.restartWith(access.New())
+	if _, ok := d.users.Get("bob"); !ok || len(d.users.List()) != 1 || len(d.users.Grants()) != 1 {
+		t.Errorf("after a removal there are %+v with %+v", d.users.List(), d.users.Grants())
+	}
 }
