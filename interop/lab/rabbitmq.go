@@ -1,11 +1,14 @@
 package lab
 
 import (
+	"bytes"
+	"context"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -19,79 +22,122 @@ const rabbitServer = "/usr/lib/rabbitmq/bin/rabbitmq-server"
 // the node for the node.
 const runRabbitMQ = `"$0" & node=$!; cat >/dev/null; kill -TERM $node; wait $node; epmd -port "$1" -kill`
 
-// rabbit is the one RabbitMQ node of this process.
-type rabbit struct {
-	url string
-	err error
+// Rabbit is a RabbitMQ node. Nothing of it touches the system's service: node name, ports, cookie, data and logs are its own.
+type Rabbit struct {
+	URL string
+
+	home, addr, epmd string
+	env              []string
+	cmd              *exec.Cmd
+	stdin            io.Closer     // it runs until that ends
+	done             chan struct{} // closed when it has ended
 }
 
-// RabbitMQ returns the URL of a RabbitMQ node of this process's own, started
-// on first use and stopped after the last test. Nothing of it touches the
-// system service: node name, ports, cookie, data and logs are its own. It
-// skips the test when RabbitMQ is not installed.
+// shared is the one RabbitMQ node that tests of this process share.
+type shared struct {
+	node *Rabbit
+	err  error
+}
+
+// RabbitMQ returns the URL of a RabbitMQ node of this process's own, started on first use and stopped after the last test.
+// It skips the test when RabbitMQ is not installed.
 func RabbitMQ(t testing.TB) string {
 	t.Helper()
-	if _, err := os.Stat(rabbitServer); err != nil {
-		Missing(t, "RabbitMQ is not installed (Debian package rabbitmq-server)")
-	}
+	needRabbitMQ(t)
 	mu.Lock()
 	defer mu.Unlock()
 	if rabbitMQ == nil {
-		rabbitMQ = startRabbitMQ(t)
+		rabbitMQ = &shared{node: newRabbit(t, "rabbitmq")}
+		if rabbitMQ.err = rabbitMQ.node.start(); rabbitMQ.err == nil {
+			atExit = append(atExit, rabbitMQ.node.stop)
+		}
 	}
 	if rabbitMQ.err != nil {
 		t.Fatal(rabbitMQ.err)
 	}
-	return rabbitMQ.url
+	return rabbitMQ.node.URL
 }
 
-// startRabbitMQ must be called with mu held.
-func startRabbitMQ(t testing.TB) *rabbit {
-	home := filepath.Join(dir, "rabbitmq")
-	if err := os.MkdirAll(home, 0o700); err != nil {
-		return &rabbit{err: err}
+// OwnRabbitMQ starts a RabbitMQ node for one test, which may restart it; it is stopped when the test ends. It skips the
+// test when RabbitMQ is not installed.
+func OwnRabbitMQ(t testing.TB) *Rabbit {
+	t.Helper()
+	needRabbitMQ(t)
+	r := newRabbit(t, fmt.Sprint("rabbitmq-", Port(t)))
+	if err := r.start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.stop() })
+	return r
+}
+
+// Restart ends the node in order and starts it again on what it has kept.
+func (r *Rabbit) Restart(t testing.TB) {
+	t.Helper()
+	r.stop()
+	if err := r.start(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func needRabbitMQ(t testing.TB) {
+	t.Helper()
+	if _, err := os.Stat(rabbitServer); err != nil {
+		Missing(t, "RabbitMQ is not installed (Debian package rabbitmq-server)")
+	}
+}
+
+// newRabbit is a node that does not run yet, with a folder of that name.
+func newRabbit(t testing.TB, folder string) *Rabbit {
+	r := &Rabbit{home: filepath.Join(dir, folder), addr: Addr(t), epmd: fmt.Sprint(Port(t))}
+	r.URL = "amqp://guest:guest@" + r.addr + "/"
+	_, port, _ := net.SplitHostPort(r.addr)
+	r.env = append(os.Environ(),
+		"HOME="+r.home,
+		"RABBITMQ_NODENAME=warren-interop-"+port+"@localhost",
+		"RABBITMQ_NODE_IP_ADDRESS=127.0.0.1",
+		"RABBITMQ_NODE_PORT="+port,
+		"RABBITMQ_DIST_PORT="+fmt.Sprint(Port(t)),
+		"ERL_EPMD_PORT="+r.epmd,
+		"ERL_EPMD_ADDRESS=127.0.0.1",
+		"RABBITMQ_MNESIA_BASE="+filepath.Join(r.home, "data"),
+		"RABBITMQ_LOG_BASE="+filepath.Join(r.home, "log"),
+		"RABBITMQ_LOGS="+filepath.Join(r.home, "log", "node.log"),
+		"RABBITMQ_PID_FILE="+filepath.Join(r.home, "pid"),
+		"RABBITMQ_CONF_ENV_FILE="+filepath.Join(r.home, "none"),
+		"RABBITMQ_CONFIG_FILE="+filepath.Join(r.home, "rabbitmq.conf"),
+		"RABBITMQ_ENABLED_PLUGINS_FILE="+filepath.Join(r.home, "enabled_plugins"),
+	)
+	return r
+}
+
+// start starts the node and waits until it listens.
+func (r *Rabbit) start() error {
+	if err := os.MkdirAll(r.home, 0o700); err != nil {
+		return err
 	}
 	for name, text := range map[string]string{
 		"rabbitmq.conf":   "loopback_users = none\nvm_memory_high_watermark.absolute = 2GB\ndisk_free_limit.absolute = 10MB\n",
 		"enabled_plugins": "[].\n",
 	} {
-		if err := os.WriteFile(filepath.Join(home, name), []byte(text), 0o600); err != nil {
-			return &rabbit{err: err}
+		if err := os.WriteFile(filepath.Join(r.home, name), []byte(text), 0o600); err != nil {
+			return err
 		}
 	}
-	addr := Addr(t)
-	_, port, _ := net.SplitHostPort(addr)
-	epmd := fmt.Sprint(Port(t))
-	env := append(os.Environ(),
-		"HOME="+home,
-		"RABBITMQ_NODENAME=warren-interop-"+port+"@localhost",
-		"RABBITMQ_NODE_IP_ADDRESS=127.0.0.1",
-		"RABBITMQ_NODE_PORT="+port,
-		"RABBITMQ_DIST_PORT="+fmt.Sprint(Port(t)),
-		"ERL_EPMD_PORT="+epmd,
-		"ERL_EPMD_ADDRESS=127.0.0.1",
-		"RABBITMQ_MNESIA_BASE="+filepath.Join(home, "data"),
-		"RABBITMQ_LOG_BASE="+filepath.Join(home, "log"),
-		"RABBITMQ_LOGS="+filepath.Join(home, "log", "node.log"),
-		"RABBITMQ_PID_FILE="+filepath.Join(home, "pid"),
-		"RABBITMQ_CONF_ENV_FILE="+filepath.Join(home, "none"),
-		"RABBITMQ_CONFIG_FILE="+filepath.Join(home, "rabbitmq.conf"),
-		"RABBITMQ_ENABLED_PLUGINS_FILE="+filepath.Join(home, "enabled_plugins"),
-	)
-	cmd := exec.Command("sh", "-c", runRabbitMQ, rabbitServer, epmd)
-	cmd.Env = env
-	stop, err := cmd.StdinPipe()
+	cmd := exec.Command("sh", "-c", runRabbitMQ, rabbitServer, r.epmd)
+	cmd.Env = r.env
+	stdin, err := cmd.StdinPipe()
 	if err != nil {
-		return &rabbit{err: err}
+		return err
 	}
-	log, err := os.Create(filepath.Join(home, "start.log"))
+	log, err := os.Create(filepath.Join(r.home, "start.log"))
 	if err != nil {
-		return &rabbit{err: err}
+		return err
 	}
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		log.Close()
-		return &rabbit{err: err}
+		return err
 	}
 	done := make(chan struct{})
 	go func() {
@@ -99,29 +145,36 @@ func startRabbitMQ(t testing.TB) *rabbit {
 		log.Close()
 		close(done)
 	}()
-	atExit = append(atExit, func() {
-		stop.Close()
-		select {
-		case <-done:
-		case <-time.After(Patience):
-			cmd.Process.Kill()
-			<-done
-		}
-	})
+	r.cmd, r.stdin, r.done = cmd, stdin, done
 
 	for deadline := time.Now().Add(3 * Patience); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
 		select {
 		case <-done:
 			text, _ := os.ReadFile(log.Name())
-			return &rabbit{err: fmt.Errorf("RabbitMQ ended at its start:\n%s", tail(text))}
+			return fmt.Errorf("RabbitMQ ended at its start:\n%s", tail(text))
 		default:
 		}
-		if greets(addr) {
-			return &rabbit{url: "amqp://guest:guest@" + addr + "/"}
+		if greets(r.addr) {
+			return nil
 		}
 	}
+	r.stop()
 	text, _ := os.ReadFile(log.Name())
-	return &rabbit{err: fmt.Errorf("RabbitMQ did not listen on %s in time:\n%s", addr, tail(text))}
+	return fmt.Errorf("RabbitMQ did not listen on %s in time:\n%s", r.addr, tail(text))
+}
+
+// stop ends the node in order, if it runs.
+func (r *Rabbit) stop() {
+	if r.done == nil {
+		return
+	}
+	r.stdin.Close()
+	select {
+	case <-r.done:
+	case <-time.After(Patience):
+		r.cmd.Process.Kill()
+		<-r.done
+	}
 }
 
 // greets reports whether an AMQP 0-9-1 server answers the protocol header
