@@ -7,4 +7,6 @@ require (
 	github.com/warrenmq/warren v0.0.0
 )
 
+require golang.org/x/sys v0.49.0 // indirect
+
 replace github.com/warrenmq/warren => ../

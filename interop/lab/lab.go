@@ -8,6 +8,7 @@
 //	WARREN_INTEROP_REQUIRED=1   a missing peer fails the test instead of skipping it
 //	WARREN_INTEROP_SEED=N       chooses which cells of the large matrices run
 //	WARREN_INTEROP_SAMPLE=F     the fraction of those cells (0.3 when unset), or "full"
+//	WARREN_INTEROP_ROUNDS=N     how often the crash tests kill a broker, instead of what the sample says
 package lab
 
 import (
@@ -16,6 +17,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -38,7 +40,7 @@ var (
 	mu       sync.Mutex
 	built    = map[string]*build{}
 	atExit   []func()
-	rabbitMQ *rabbit
+	rabbitMQ *shared
 )
 
 type build struct {
@@ -88,6 +90,14 @@ func Warren(t testing.TB) string {
 	})
 }
 
+// WarrenWith is Warren built with build tags, for what no user's binary can do.
+func WarrenWith(t testing.TB, tags ...string) string {
+	t.Helper()
+	return once(t, "warren-"+strings.Join(tags, "-"), func(out string) *exec.Cmd {
+		return goBuild(root(), out, "-tags="+strings.Join(tags, ","), "./cmd/warren")
+	})
+}
+
 // GoProgram returns the path of the command in a folder of the repository,
 // built on first use. Programs below interop/ belong to its own module.
 func GoProgram(t testing.TB, module, folder string) string {
@@ -107,8 +117,8 @@ func CProgram(t testing.TB, source string) string {
 	})
 }
 
-func goBuild(module, out, pkg string) *exec.Cmd {
-	cmd := exec.Command("go", "build", "-o", out, pkg)
+func goBuild(module, out string, args ...string) *exec.Cmd {
+	cmd := exec.Command("go", append([]string{"build", "-o", out}, args...)...)
 	cmd.Dir = module
 	return cmd
 }

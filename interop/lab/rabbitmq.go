@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -16,6 +17,8 @@ import (
 // rabbitServer is the start script inside Debian's package. The one in PATH
 // changes to the rabbitmq user, which may not write to our folder.
 const rabbitServer = "/usr/lib/rabbitmq/bin/rabbitmq-server"
+
+const rabbitCtl = "/usr/lib/rabbitmq/bin/rabbitmqctl"
 
 // runRabbitMQ runs the server ($0) until standard input ends, which it also does
 // when the test's process is killed. The port mapper, on port $1, was started by
@@ -78,6 +81,24 @@ func (r *Rabbit) Restart(t testing.TB) {
 	if err := r.start(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// RabbitMQCtl runs rabbitmqctl against the shared node and returns what it prints.
+func RabbitMQCtl(t testing.TB, args ...string) []byte {
+	t.Helper()
+	RabbitMQ(t)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*Patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, rabbitCtl, args...)
+	cmd.Env = rabbitMQ.node.env
+	cmd.WaitDelay = outputDelay
+	noOrphan(cmd)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("rabbitmqctl %s: %v\n%s", strings.Join(args, " "), err, tail(errs.Bytes()))
+	}
+	return out.Bytes()
 }
 
 func needRabbitMQ(t testing.TB) {

@@ -49,6 +49,22 @@ func sampleText() string {
 	return strconv.FormatFloat(fraction(), 'g', -1, 64)
 }
 
+// Rounds is how often a test repeats what is different each time: so often in the sample, and so often in full, if
+// WARREN_INTEROP_ROUNDS does not say something else.
+func Rounds(sample, full int) int {
+	if s := os.Getenv("WARREN_INTEROP_ROUNDS"); s != "" {
+		n, err := strconv.Atoi(s)
+		if err != nil || n < 1 {
+			panic(fmt.Sprintf("WARREN_INTEROP_ROUNDS=%q: want a number", s))
+		}
+		return n
+	}
+	if fraction() == 1 {
+		return full
+	}
+	return sample
+}
+
 // Cell is one case of a matrix: a name and the test behind it.
 type Cell struct {
 	Name string

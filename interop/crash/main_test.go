@@ -1,0 +1,10 @@
+package crash
+
+import (
+	"os"
+	"testing"
+
+	"github.com/warrenmq/warren/interop/lab"
+)
+
+func TestMain(m *testing.M) { os.Exit(lab.Main(m)) }
