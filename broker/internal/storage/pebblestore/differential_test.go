@@ -10,7 +10,9 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/warrenmq/warren/broker/internal/storage"
+	"github.com/warrenmq/warren/broker/internal/storage/disk"
 	"github.com/warrenmq/warren/broker/internal/storage/storetest"
+	diskfs "github.com/warrenmq/warren/broker/internal/storage/vfs"
 )
 
 func TestThePlainModelShowsWhatPebbleShows(t *testing.T) {
@@ -23,6 +25,15 @@ func TestThePlainModelShowsWhatPebbleShows(t *testing.T) {
 			}
 			opened = true
 			return last, nil
+		})
+	})
+}
+
+func TestTheStoreOnDiskShowsWhatPebbleShows(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		fs := diskfs.NewMemory()
+		compareStores(t, func(e storage.Events) (storage.Store, error) {
+			return disk.Open(disk.Options{FS: fs, Dir: "data", JournalSize: 4 << 10, Manual: true, Events: e})
 		})
 	})
 }
