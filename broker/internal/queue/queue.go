@@ -95,15 +95,15 @@ type Queue struct {
 	head       uint64
 	edge       uint64
 	next       uint64           // the number of the next message
-	ahead      int              // ready in [head, edge)
+	holes      int              // gone ones in [head, edge); the others are ready, and the first is, if there is one
 	returned   seqHeap          // ready, below head
 	stragglers map[uint64]entry // ready or out, below base
 	outCount   int
-	readyBytes int64 // of ahead and returned
+	readyBytes int64 // of what is ready in the window
 	outBytes   int64
 	coldReady  int64 // of readyBytes, what memory has not
-	warmOut    int64 // of outBytes, what memory has
-	outLimit   int64 // of warmOut; 0 is none
+	coldOut    int64 // of outBytes, what memory has not
+	outLimit   int64 // of what is out and in memory; 0 is none
 	deep       int
 	deepBytes  int64
 
@@ -120,7 +120,10 @@ func New(memory *Memory) *Queue {
 }
 
 // Ready returns how many messages wait for a consumer.
-func (q *Queue) Ready() int { return q.ahead + len(q.returned) + q.deep }
+func (q *Queue) Ready() int { return q.ahead() + len(q.returned) + q.deep }
+
+// ahead returns how many are ready in [head, edge).
+func (q *Queue) ahead() int { return int(q.edge-q.head) - q.holes }
 
 // Out returns how many messages are out for acknowledgement.
 func (q *Queue) Out() int { return q.outCount }
@@ -129,7 +132,7 @@ func (q *Queue) Out() int { return q.outCount }
 func (q *Queue) Bytes() (ready, out int64) { return q.readyBytes + q.deepBytes, q.outBytes }
 
 // Resident returns how many bytes of records are in memory.
-func (q *Queue) Resident() int64 { return q.readyBytes - q.coldReady + q.warmOut }
+func (q *Queue) Resident() int64 { return q.readyBytes - q.coldReady + q.outBytes - q.coldOut }
 
 // Held returns how many bytes the records take in memory, with what is kept for the next ones.
 func (q *Queue) Held() int {
@@ -154,26 +157,19 @@ func (q *Queue) Put(n int, inStore bool) (seq uint64, record []byte) {
 		q.skip(q.next)
 	}
 	ref, b := q.memory.Reserve(n)
-	var m marks
-	if inStore {
-		m = stored
-	}
-	q.push(ref, m, 0)
-	q.next = q.edge
-	return q.edge - 1, b
-}
-
-// push makes a ready entry at edge.
-func (q *Queue) push(ref Ref, m marks, deliveries uint16) {
 	if int(q.edge-q.base) == len(q.ring) {
 		q.makeRoom()
 	}
 	e := q.at(q.edge) // written field by field: what was put together elsewhere would be waited for
 	e.ref.Segment, e.ref.Offset, e.ref.Len = ref.Segment, ref.Offset, ref.Len
-	e.slot, e.deliveries, e.state, e.marks = NoSlot, deliveries, ready, m
+	e.slot, e.deliveries, e.state, e.marks = NoSlot, 0, ready, 0
+	if inStore {
+		e.marks = stored
+	}
 	q.edge++
-	q.ahead++
-	q.readyBytes += int64(ref.Len)
+	q.next = q.edge
+	q.readyBytes += int64(n)
+	return q.edge - 1, b
 }
 
 // Read returns the record of an entry: a view, valid until the queue is called again. A cold entry has none.
@@ -205,7 +201,7 @@ func (q *Queue) peek() (Entry, bool) {
 	seq := q.head
 	if len(q.returned) > 0 {
 		seq = q.returned[0] // always below head
-	} else if q.ahead == 0 {
+	} else if q.head == q.edge {
 		return Entry{}, false
 	}
 	var straggler entry
@@ -257,16 +253,14 @@ func (q *Queue) Taken(e Entry, noAck bool) { q.take(e.Seq, NoSlot, noAck) }
 func (q *Queue) take(seq uint64, s Slot, done bool) {
 	if len(q.returned) > 0 && q.returned[0] == seq {
 		q.returned.pop()
-	} else {
-		q.head++
-		q.ahead--
+	} else if q.head++; q.holes > 0 {
 		q.pass()
 	}
 	var straggler entry
 	e := q.find(seq, &straggler)
-	n := int64(e.ref.Len)
+	n, m := int64(e.ref.Len), e.marks
 	q.readyBytes -= n
-	if e.is(cold) {
+	if m&cold != 0 {
 		q.coldReady -= n
 	}
 	if done {
@@ -276,16 +270,16 @@ func (q *Queue) take(seq uint64, s Slot, done bool) {
 	if e.deliveries < ^uint16(0) {
 		e.deliveries++
 	}
-	e.state, e.slot = out, s
-	e.marks |= wasOut
+	e.state, e.slot, e.marks = out, s, m|wasOut
 	q.outBytes += n
 	q.outCount++
 	switch {
-	case e.is(cold):
-	case e.is(stored) && q.outLimit > 0 && q.warmOut+n > q.outLimit:
+	case m&(stored|cold) == 0:
+	case m&cold != 0:
+		q.coldOut += n
+	case q.outLimit > 0 && q.outBytes-q.coldOut > q.outLimit:
 		q.cool(e)
-	default:
-		q.warmOut += n
+		q.coldOut += n
 	}
 	q.keep(seq, e)
 }
@@ -294,6 +288,7 @@ func (q *Queue) take(seq uint64, s Slot, done bool) {
 func (q *Queue) pass() {
 	for q.head < q.edge && q.at(q.head).state == gone {
 		q.head++
+		q.holes--
 	}
 }
 
@@ -308,8 +303,8 @@ func (q *Queue) Settle(seq uint64, how Outcome) Settled {
 	n := int64(e.ref.Len)
 	q.outCount--
 	q.outBytes -= n
-	if !e.is(cold) {
-		q.warmOut -= n
+	if e.is(cold) {
+		q.coldOut -= n
 	}
 	if s := e.slot; s != NoSlot {
 		c := &q.consumers[s]
@@ -337,7 +332,7 @@ func (q *Queue) Settle(seq uint64, how Outcome) Settled {
 // each in the window that a store has; [from, to) is what was deep, if anything.
 func (q *Queue) Purge(inStore func(seq uint64)) (n int, from, to uint64) {
 	n = q.Ready()
-	for q.ahead+len(q.returned) > 0 {
+	for q.head < q.edge || len(q.returned) > 0 {
 		e, _ := q.peek()
 		if e.Stored() {
 			inStore(e.Seq)

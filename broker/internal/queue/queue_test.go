@@ -517,7 +517,7 @@ func check(t *rapid.T, q *Queue, m *model, memory *Memory) {
 		t.Fatalf("%d are deep and %d bytes in memory, not %d and %d", q.Deep(), q.Resident(), deep, resident)
 	}
 	n, window := q.Window()
-	if n != ready-deep || window+q.warmOut != resident {
+	if n != ready-deep || window+q.outBytes-q.coldOut != resident {
 		t.Fatalf("the window has %d messages, not %d, and %d of %d bytes", n, ready-deep, window, resident)
 	}
 	if deep == 0 && q.Edge() != q.NextSeq() {

@@ -32,7 +32,7 @@ func (q *Queue) NextSeq() uint64 { return q.next }
 
 // Window returns how many messages are ready without being deep, and the sizes of those of their records that are in memory.
 func (q *Queue) Window() (n int, bytes int64) {
-	return q.ahead + len(q.returned), q.readyBytes - q.coldReady
+	return q.ahead() + len(q.returned), q.readyBytes - q.coldReady
 }
 
 // Load brings the next deep message, of n bytes, into the window and returns the bytes that the caller fills at once.
@@ -45,14 +45,16 @@ func (q *Queue) Load(seq uint64, n int, deliveries uint16) []byte {
 	if seq > q.edge {
 		q.skip(seq)
 	}
-	ref, b := q.memory.Reserve(n)
-	m := stored
+	next := q.next
+	q.next = seq // for Put, it is the end
+	_, record := q.Put(n, true)
+	q.next = next
 	if deliveries > 0 {
-		m |= wasOut
+		e := q.at(seq)
+		e.deliveries, e.marks = deliveries, e.marks|wasOut
 	}
-	q.push(ref, m, deliveries)
 	q.undeep(1, int64(n))
-	return b
+	return record
 }
 
 // Lost says that n deep messages turned out not to be there. Which they were shows when what is behind them is loaded.
@@ -76,13 +78,14 @@ const fewGone = 64
 
 // skip makes seq the edge: there is nothing with the numbers between.
 func (q *Queue) skip(seq uint64) {
-	if q.ahead > 0 && seq-q.head <= uint64(4*q.ahead)+fewGone {
+	if n := q.ahead(); n > 0 && seq-q.head <= uint64(4*n)+fewGone {
 		for q.edge < seq {
 			if int(q.edge-q.base) == len(q.ring) {
 				q.makeRoom()
 			}
 			*q.at(q.edge) = entry{}
 			q.edge++
+			q.holes++
 		}
 		return
 	}
@@ -90,9 +93,9 @@ func (q *Queue) skip(seq uint64) {
 	for ; q.head < q.edge; q.head++ {
 		if q.at(q.head).state == ready {
 			q.returned.push(q.head)
-			q.ahead--
 		}
 	}
+	q.holes = 0
 	q.straggle()
 	q.base, q.head, q.edge = seq, seq, seq
 }
@@ -101,22 +104,22 @@ func (q *Queue) skip(seq uint64) {
 // that no store has. If keep is 0, what came back and is in a store goes cold. The memory is given back, which costs time in
 // proportion to the window. It returns how many messages have become deep. The store must be able to show them by now.
 func (q *Queue) Evict(keep int) (evicted int) {
-	for q.ahead > keep {
+	for ; q.ahead() > keep; q.edge-- {
 		e := q.at(q.edge - 1)
-		if e.state == ready {
-			if !e.is(stored) {
-				break
-			}
-			n := int64(e.ref.Len)
-			q.memory.Release(e.ref) // what has not been out is never cold
-			*e = entry{}
-			q.ahead--
-			q.deep++
-			q.readyBytes -= n
-			q.deepBytes += n
-			evicted++
+		if e.state == gone {
+			q.holes--
+			continue
 		}
-		q.edge--
+		if !e.is(stored) {
+			break
+		}
+		n := int64(e.ref.Len)
+		q.memory.Release(e.ref) // what has not been out is never cold
+		*e = entry{}
+		q.deep++
+		q.readyBytes -= n
+		q.deepBytes += n
+		evicted++
 	}
 	if keep == 0 {
 		for _, seq := range q.returned {
