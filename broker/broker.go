@@ -36,6 +36,7 @@ type Broker struct {
 	mu        sync.Mutex // guards what follows
 	running   bool
 	closed    bool   // ending is closed
+	reason    string // why it ends, for clients; "" is the usual
 	force     func() // cuts off the clients that have not gone yet; set before ending is closed
 	listeners []Listener
 	servers   map[string]*pump.Server // for Serve and ServeConn, by protocol
@@ -72,7 +73,9 @@ func (e *ListenError) Error() string {
 
 func (e *ListenError) Unwrap() error { return e.Err }
 
-// Open makes a broker. It checks the configuration, and that the data folder can be written to; it opens no listener.
+// Open makes a broker. It checks the configuration, opens the data folder, if there is one, and reads what it needs of it,
+// which takes about as long with many messages as with few. It opens no listener. It fails with a *DirInUseError when another
+// process uses the folder.
 func Open(c Config) (*Broker, error) {
 	b := &Broker{
 		config: c, log: c.Logger, vhosts: make(map[string]*VHost), servers: make(map[string]*pump.Server),
@@ -91,30 +94,47 @@ func Open(c Config) (*Broker, error) {
 	if err := checkDir(c.Dir); err != nil {
 		return nil, err
 	}
-	b.engine = engine.New(engine.Config{
-		Users: users, VHosts: c.vhosts(), MemoryLimit: c.memoryLimit(), Clock: c.Clock, Logger: b.log, Trace: c.trace(),
+	b.engine, err = engine.Open(engine.Config{
+		Users: users, SeedUsers: c.Users == nil, VHosts: c.vhosts(), MemoryLimit: c.memoryLimit(), Clock: c.Clock, Logger: b.log,
+		Trace: c.trace(), Store: c.opener(b.log), Failed: b.failed,
 	})
-	for _, name := range c.vhosts() {
-		if b.vhosts[name], err = newVHost(b, name); err != nil {
-			b.engine.Close()
-			return nil, fmt.Errorf("broker: %w", err)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.build(); err != nil {
+		return nil, errors.Join(fmt.Errorf("broker: %w", err), b.engine.Close())
+	}
+	return b, nil
+}
+
+// build makes what stands on the engine: the Go clients and the doors.
+func (b *Broker) build() (err error) {
+	for _, v := range b.engine.VHosts() {
+		if b.vhosts[v.Name()], err = newVHost(b, v.Name()); err != nil {
+			return err
 		}
 	}
 	env := front.Env{Engine: b.engine, Logger: b.log}
-	for _, url := range c.Listen {
+	for _, url := range b.config.Listen {
 		e, err := front.ParseEndpoint(url)
 		if err != nil {
-			b.engine.Close()
-			return nil, fmt.Errorf("broker: %w", err)
+			return err
 		}
 		door, err := newDoor(env, e)
 		if err != nil {
-			b.engine.Close()
-			return nil, fmt.Errorf("broker: %w", err)
+			return err
 		}
 		b.doors = append(b.doors, door)
 	}
-	return b, nil
+	return nil
+}
+
+// failed ends the broker, because the disk has failed: what is not on it by now never will be, and nobody is told that it is.
+func (b *Broker) failed() {
+	b.mu.Lock()
+	b.reason = "the disk has failed"
+	b.mu.Unlock()
+	go b.Close()
 }
 
 // checkDir makes the data folder and tries to write to it.
@@ -167,6 +187,9 @@ func (b *Broker) Run(ctx context.Context) error {
 	select {
 	case <-b.ending: // somebody shuts the broker down, and says how long it may take
 		<-b.done
+		if err := b.engine.Failure(); err != nil {
+			return fmt.Errorf("broker: %w", err)
+		}
 	case <-serving.Done():
 		if err := b.drain(ctx); err != nil {
 			b.log.Warn("some clients did not go in time and were cut off", "error", err)
@@ -318,9 +341,12 @@ func (b *Broker) end(ctx context.Context) {
 	b.opening.Unlock()
 	b.mu.Lock()
 	servers := slices.Collect(maps.Values(b.servers))
+	reason := b.reason
 	b.mu.Unlock()
+	if reason == "" {
+		reason = "broker is shutting down"
+	}
 
-	const reason = "broker is shutting down"
 	errs := make([]error, len(doors)+len(servers))
 	var all sync.WaitGroup
 	for i, door := range doors {
@@ -330,8 +356,8 @@ func (b *Broker) end(ctx context.Context) {
 		all.Go(func() { errs[len(doors)+i] = s.Shutdown(ctx, reason) })
 	}
 	all.Wait()
-	b.engine.Close()
-	b.failure = errors.Join(slices.DeleteFunc(errs, func(err error) bool { return errors.Is(err, context.Canceled) })...)
+	errs = slices.DeleteFunc(errs, func(err error) bool { return errors.Is(err, context.Canceled) })
+	b.failure = errors.Join(append(errs, b.engine.Close(), b.engine.Failure())...)
 	close(b.done)
 }
 

@@ -14,18 +14,22 @@ import (
 
 // Config is what a broker is opened with. The zero value is a private broker in memory that listens nowhere.
 type Config struct {
-	// Dir is the data folder. It is made if it is missing and must be writable. Empty is none: everything lives in memory.
-	// Until the store comes everything does so anyway.
+	// Dir is the data folder, in which everything durable is kept: vhosts, users, durable exchanges, queues and bindings, and
+	// the persistent messages in durable queues. It is made if it is missing. One broker at a time uses it. Empty is none:
+	// everything lives in memory.
 	Dir string
+	// Store says how Dir is kept. The zero value is the safe one.
+	Store StoreOptions
 	// Listen holds the URLs that Run listens on; see the package documentation. Nil is none. DefaultListen returns the
 	// standard ones.
 	Listen []string
-	// VHosts are the names of the virtual hosts. None is one, named "/".
+	// VHosts are the names of the virtual hosts. None is one, named "/". Those that Dir has are there too.
 	VHosts []string
-	// Users are who may log in. Nil is the user guest with password guest, who may do everything, from this machine only.
+	// Users are who may log in; those that Dir has may too. Nil is, for a new Dir or none, the user guest with password guest,
+	// who may do everything, from this machine only.
 	Users []User
-	// MemoryLimit is how many bytes of messages may wait in queues before publishers are held. 0 is two fifths of the memory
-	// that the process may use; a negative number is no limit.
+	// MemoryLimit is how many bytes of messages may lie in memory before publishers are held. 0 is two fifths of the memory that
+	// the process may use; a negative number is no limit. With a Dir, only the beginnings of queues lie in memory.
 	MemoryLimit int64
 	// DrainTimeout is how long Run waits for clients to say goodbye once its context has ended. 0 is 5 seconds; a negative
 	// one is no time at all.

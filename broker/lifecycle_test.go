@@ -264,15 +264,6 @@ func TestConfigurationThatCannotWorkIsRefusedInOneLine(t *testing.T) {
 	}
 }
 
-func TestDataFolderIsMadeAndNothingIsLeftInIt(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "a", "b")
-	open(t, broker.Config{Dir: dir})
-	entries, err := os.ReadDir(dir)
-	if err != nil || len(entries) != 0 {
-		t.Errorf("%v, %v", entries, err)
-	}
-}
-
 func TestUsersSeeWhatTheirPermissionsLet(t *testing.T) {
 	b := brokertest.Start(t, broker.Config{
 		VHosts: []string{"/", "other"},

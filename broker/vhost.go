@@ -33,7 +33,7 @@ func newVHost(b *Broker, name string) (*VHost, error) {
 	return v, nil
 }
 
-// VHost returns the client of a vhost. It panics when there is no such vhost: their names come from Config.
+// VHost returns the client of a vhost. It panics when there is no such vhost: their names come from Config, and from Dir.
 func (b *Broker) VHost(name string) *VHost {
 	v := b.vhosts[name]
 	if v == nil {
@@ -47,7 +47,9 @@ func (v *VHost) Name() string { return v.client.VHost().Name() }
 
 // Error is a refused operation, in RabbitMQ's words.
 type Error struct {
-	Code int    // AMQP's reply code: 404 not found, 403 refused, 405 locked, 406 precondition failed, 530 not allowed
+	// Code is AMQP's reply code: 404 not found, 403 refused, 405 locked, 406 precondition failed, 530 not allowed, 541 the disk
+	// has failed.
+	Code int
 	Text string // such as: no queue 'jobs' in vhost '/'
 }
 
@@ -56,7 +58,7 @@ func (e *Error) Error() string { return e.Text }
 // replyCodes are AMQP 0-9-1's codes for the engine's refusals.
 var replyCodes = [...]int{
 	engine.NotFound: 404, engine.AccessRefused: 403, engine.ResourceLocked: 405, engine.PreconditionFailed: 406,
-	engine.NotAllowed: 530, engine.NotImplemented: 540,
+	engine.NotAllowed: 530, engine.NotImplemented: 540, engine.Internal: 541,
 }
 
 // public turns an engine's error into one that a caller can read.
@@ -259,8 +261,9 @@ func (e *UnroutableError) Error() string {
 	return fmt.Sprintf("no queue is bound to exchange %q for the routing key %q: the message was dropped", e.Exchange, e.Key)
 }
 
-// Publish routes a message and returns once the queues have it. The body is copied. It blocks only while publishers are held
-// because the queues have reached the memory limit, for as long as ctx lasts.
+// Publish routes a message and returns once the queues have it: a persistent one in a durable queue is on the disk then
+// (see StoreOptions), which many goroutines that publish at a time wait for together. The body is copied. It also blocks while
+// publishers are held because memory or disk is low, for as long as ctx lasts.
 func (v *VHost) Publish(ctx context.Context, m Message) error {
 	if len(m.Exchange) > 255 || len(m.Key) > 255 {
 		return fmt.Errorf("broker: exchange and routing key have at most 255 bytes, not %d and %d", len(m.Exchange), len(m.Key))
@@ -295,15 +298,21 @@ func (v *VHost) Publish(ctx context.Context, m Message) error {
 	if m.Persistent {
 		out.Flags |= message.Persistent
 	}
-	return v.do(ctx, func(b *engine.Batch) error {
+	var ticket engine.Ticket
+	err = v.do(ctx, func(b *engine.Batch) error {
 		v.publishing.Lock()
 		n, err := v.client.Publish(b, &out)
 		v.publishing.Unlock()
 		if err == nil && n == 0 && m.Mandatory {
 			err = &UnroutableError{Exchange: m.Exchange, Key: m.Key}
 		}
+		ticket = b.End()
 		return err
 	})
+	if err != nil || ticket == 0 {
+		return err
+	}
+	return public(v.broker.engine.Wait(ticket))
 }
 
 // received returns a message in memory of its own.

@@ -13,7 +13,12 @@ import (
 
 type serveCmd struct {
 	Listen []string `sep:"none" placeholder:"URL" help:"An address to listen on; give the flag once for each. Default: the standard listeners, on loopback."`
-	Data   string   `placeholder:"DIR" type:"path" help:"The data folder, made when it is missing. Nothing is kept in it yet."`
+	Data   string   `placeholder:"DIR" type:"path" help:"The data folder: what is durable is kept in it. Made when it is missing. Default: none, everything is in memory."`
+
+	Sync         string        `enum:"always,interval,never" default:"always" placeholder:"WHEN" help:"When a message in the data folder counts as safe, and is confirmed: always (it is on the disk), interval (the system has it, the disk gets it every --sync-interval), never (the system writes when it likes). Default: ${default}."`
+	SyncInterval time.Duration `default:"1s" placeholder:"DURATION" help:"How often --sync interval writes to the disk. Default: ${default}."`
+	MinFree      size          `default:"256MiB" placeholder:"SIZE" help:"With less left on the disk, publishers are held until there is more. 0 is no limit. Default: ${default}."`
+	Memory       size          `placeholder:"SIZE" help:"With more messages than this in memory, publishers are held. Default: two fifths of the machine's or the container's memory."`
 
 	DrainTimeout time.Duration `default:"5s" placeholder:"DURATION" help:"How long clients may take to finish after SIGTERM before they are cut off. Default: ${default}."`
 	LogFlags
@@ -45,6 +50,9 @@ func (*serveCmd) Examples() string {
 # the standard listeners
 warren serve
 
+# what is durable survives: stop it, start it again
+warren serve --data /var/lib/warren
+
 # AMQP, and a room that nc can enter
 warren serve --listen amqp://127.0.0.1:5672 --listen 'room+tcp://127.0.0.1:7000?exchange=lobby'
 
@@ -55,8 +63,13 @@ warren serve --listen amqp://127.0.0.1:5672 --listen 'zmq+pub://127.0.0.1:5556?e
 
 // Validate refuses a time that has no meaning. kong calls it before Run.
 func (c *serveCmd) Validate() error {
-	if c.DrainTimeout <= 0 {
+	switch {
+	case c.DrainTimeout <= 0:
 		return errors.New("--drain-timeout must be above 0")
+	case c.SyncInterval <= 0:
+		return errors.New("--sync-interval must be above 0")
+	case c.Data == "" && c.Sync != "always":
+		return errors.New("--sync says how the data folder is kept: give one with --data")
 	}
 	return nil
 }
@@ -71,8 +84,21 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) error {
 	if len(listen) == 0 {
 		listen = broker.DefaultListen()
 	}
-	notice := "Messages, queues and users are kept in memory: nothing survives a restart."
-	config := broker.Config{Dir: c.Data, Listen: listen, DrainTimeout: c.DrainTimeout, Logger: logger}
+	sync, err := broker.ParseSync(c.Sync)
+	if err != nil {
+		return err
+	}
+	config := broker.Config{
+		Dir: c.Data, Listen: listen, DrainTimeout: c.DrainTimeout, Logger: logger, MemoryLimit: int64(c.Memory),
+		Store: broker.StoreOptions{Sync: sync, SyncInterval: c.SyncInterval, MinFree: int64(c.MinFree)},
+	}
+	if c.MinFree == 0 {
+		config.Store.MinFree = -1
+	}
+	notice := "Messages, queues and users are kept in memory: nothing survives a restart. --data DIR keeps what is durable."
+	if c.Data != "" {
+		notice = "What is durable is kept in " + c.Data + "."
+	}
 	return serve(ctx, std, config, c.LogFormat == "json", notice)
 }
 

@@ -120,7 +120,6 @@ func (st *Store) checkpoint() error {
 		}
 	}
 	st.segments = p.segments
-	st.adopt()
 	st.sweep()
 	return nil
 }
@@ -216,17 +215,25 @@ func (st *Store) sealed() []*file {
 	return st.sealedFiles()
 }
 
-// adopt takes files out of the journal that belong to segments from now on. work is held, and a checkpoint says so.
+// adopt takes files out of the journal that belong to segments from now on, unless somebody is still reading what he found in them before.
+// work is held, and a checkpoint says whose they are.
 func (st *Store) adopt() {
+	read := st.sealed()
+	st.adopting = false
 	for _, f := range st.segments {
 		for _, b := range f.bodies {
-			if b.adopted {
+			switch {
+			case b.adopted:
+				continue
+			case slices.ContainsFunc(read, func(f *file) bool { return f.number == b.number && f.pins.Load() > 0 }):
+				st.adopting = true
 				continue
 			}
 			b.adopted = true
 			if err := st.journal.Adopt(b.number); err != nil {
 				st.log.Warn("a file of the journal was not given away", slog.Any("err", err))
 			}
+			st.segmentBytes.Add(b.size)
 			st.drop(b.number)
 		}
 	}
@@ -239,8 +246,9 @@ func (st *Store) drop(number uint64) {
 	st.files = slices.DeleteFunc(st.files, func(f *file) bool { return f.number == number })
 }
 
-// sweep removes files that the last checkpoint has no need of, and which nobody reads. work is held.
+// sweep gives files to their owners, and removes those that the last checkpoint has no need of, as far as nobody reads them. work is held.
 func (st *Store) sweep() {
+	st.adopt()
 	st.leaving = slices.DeleteFunc(st.leaving, func(f *file) bool {
 		if f.pins.Load() > 0 {
 			return false

@@ -26,10 +26,11 @@ type file struct {
 	streams []*stream    // that had a record in it, some of them more than once
 
 	// Of a segment.
-	segment *segment.Segment // nil: this is a file of the journal
-	views   []atomic.Int32   // how many chunks each extent is behind
-	bodies  []*body          // files that the segment's records point to
-	unseen  spans            // extents that have no view, when a checkpoint was begun; lock: Store.work
+	segment  *segment.Segment // nil: this is a file of the journal
+	views    []atomic.Int32   // how many chunks each extent is behind
+	bodies   []*body          // files that the segment's records point to
+	measured int64            // how many records were alive when used was last set right; lock: Store.work
+	unseen   spans            // extents that have no view, when a checkpoint was begun; lock: Store.work
 }
 
 // chunk is a run of a stream's records in one file. The chunks of a stream follow one another: their numbers do not overlap.

@@ -1,8 +1,11 @@
 package disk
 
 import (
+	"log/slog"
 	"slices"
 	"time"
+
+	"github.com/warrenmq/warren/broker/internal/storage/segment"
 )
 
 const (
@@ -12,6 +15,8 @@ const (
 	together = 2
 	// gather is up to how many segments are made one.
 	gather = 16
+	// fewAlive is up to how many live records a segment is looked at again whenever one has died: one of them may be most of it.
+	fewAlive = 512
 	// tidyEvery is how often the janitor looks without being called.
 	tidyEvery = time.Second
 )
@@ -68,7 +73,7 @@ func (st *Store) tidy(idle bool) error {
 				dead++
 			}
 		}
-		if dead >= keep || idle && dead > 0 || len(st.leaving)+len(st.recyclable) > 0 {
+		if dead >= keep || idle && dead > 0 || len(st.leaving)+len(st.recyclable) > 0 || st.adopting {
 			if err := st.checkpoint(); err != nil {
 				return err
 			}
@@ -155,6 +160,64 @@ func (f *file) cost() int64 {
 	return n
 }
 
+// measure sets right how many bytes are alive in a segment, when that may be quite different from what the average of its payloads makes it.
+// work is held.
+func (st *Store) measure(f *file) error {
+	live := f.live.Load()
+	if live == f.measured || len(f.bodies) == 0 && live > fewAlive && live > f.measured-f.measured/8 {
+		return nil
+	}
+	used := int64(0)
+	var c segment.Cursor
+	var r segment.Record
+	for e, x := range f.segment.Extents() {
+		s := st.stream(x.Stream)
+		if s == nil || f.views[e].Load() == 0 {
+			continue
+		}
+		before := used
+		c.Reset(f.segment, e, 0)
+		for {
+			ok, err := c.NextHead(&r)
+			if err != nil {
+				return err
+			}
+			if !ok {
+				break
+			}
+			if s.aliveIn(f, r.Seq) {
+				used += int64(r.At.Len)
+			}
+		}
+		s.measured(f, e, used-before)
+	}
+	f.measured = live
+	return nil
+}
+
+// aliveIn reports whether a record is alive, and in a file.
+func (s *stream) aliveIn(f *file, seq uint64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := s.find(seq)
+	return i < len(s.chunks) && s.chunks[i].file == f && s.chunks[i].alive(seq)
+}
+
+// measured takes in how many bytes are alive in an extent, if a chunk has it for itself.
+func (s *stream) measured(f *file, extent int, bytes int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if f.views[extent].Load() != 1 {
+		return
+	}
+	for i := range s.chunks {
+		if c := &s.chunks[i]; c.file == f && c.extent == extent {
+			f.used.Add(bytes - c.bytes)
+			c.bytes = bytes
+		}
+	}
+}
+
 // worthGathering returns segments that take twice as much as what is alive in them, and small ones when there are many.
 // work is held.
 func (st *Store) worthGathering() (worth []*file) {
@@ -162,6 +225,11 @@ func (st *Store) worthGathering() (worth []*file) {
 	bytes := int64(0)
 	for _, f := range st.segments {
 		if f.live.Load() == 0 || f.damaged.Load() {
+			continue
+		}
+		if err := st.measure(f); err != nil {
+			f.damaged.Store(true)
+			st.log.Error("a segment cannot be read", slog.Any("err", err))
 			continue
 		}
 		size := f.size()

@@ -29,6 +29,7 @@ func Open(o Options) (*Store, error) {
 	}
 	st := &Store{
 		o: o, fs: o.FS, log: o.Logger, lock: lock,
+		opening: true,
 		streams: make(map[uint64]*stream),
 		failed:  make(chan struct{}),
 		kick:    make(chan struct{}, 1),
@@ -44,6 +45,7 @@ func Open(o Options) (*Store, error) {
 		_ = lock.Close()
 		return nil, err
 	}
+	st.opening = false
 	if o.Manual {
 		close(st.done)
 		return st, nil

@@ -64,6 +64,7 @@ func (st *Store) rewrite(sources []*file) error {
 	}
 	st.filed.Add(uint64(made.Size()))
 	rw.install(f, streams)
+	f.measured = f.live.Load()
 	st.segments = append(st.segments, f)
 	st.unchecked = true
 	return nil

@@ -27,6 +27,7 @@ type Store struct {
 	lastFile   atomic.Uint64 // the highest number of a file so far
 	lastStream atomic.Uint64 // the highest id of a stream so far
 	readers    sync.Pool     // of *reader
+	opening    bool          // nobody but Open has the store yet
 	closed     atomic.Bool   // written under mu
 	failure    atomic.Pointer[failure]
 	pressure   pressure
@@ -51,6 +52,7 @@ type Store struct {
 	segments   []*file // that a checkpoint is to name
 	leaving    []*file // segments that the last checkpoint does not name any more: to be removed when nobody reads them
 	recyclable []*file // files of the journal of which the same is so
+	adopting   bool    // segments have files that are still with the journal, for who reads them
 	saved      saved   // what the last checkpoint says
 	opened     uint64  // segments of lower numbers have no transient records alive
 	metaBytes  int64   // size of the file of values
@@ -281,7 +283,13 @@ func isDamage(err error) bool {
 }
 
 // Commit makes durable what was handed over. It is for Manual stores.
-func (st *Store) Commit() error { return st.journal.Commit() }
+func (st *Store) Commit() error {
+	// One frame may be on its way since it found no room, and another one be filled.
+	if err := st.journal.Commit(); err != nil {
+		return err
+	}
+	return st.journal.Commit()
+}
 
 // Seal ends the file of the journal that is being written, so that it can be copied out.
 func (st *Store) Seal() error { return st.journal.Seal() }

@@ -306,8 +306,11 @@ func (s *stream) remove(i, j, empty int) {
 	}
 }
 
-// forget drops marks of records that are all settled.
+// forget drops marks of records that are all settled. While the store is being opened some of them are only about to be found.
 func (s *stream) forget() {
+	if s.store.opening {
+		return
+	}
 	if len(s.chunks) == 0 {
 		s.returned = nil
 		return
