@@ -124,7 +124,7 @@ var restartCases = []restartCase{
 		s.send(ch, "", s.name+"q", persistent("old")...)
 		_, err := ch.QueueDelete(s.name+"q", false, false, false)
 		s.need(err)
-		s.declare(ch, s.name+"q", true, false, amqp.Table{"x-max-length": int32(7)})
+		s.declare(ch, s.name+"q", true, false, amqp.Table{"x-message-ttl": int32(3600000)})
 		s.send(ch, "", s.name+"q", persistent("new")...)
 	}, func(s *transcript) {
 		s.gets(s.channel(), s.name+"q")
@@ -188,24 +188,6 @@ var restartCases = []restartCase{
 			})
 		}
 	}},
-	{"a limit of length goes on", func(s *transcript) {
-		ch := s.channel()
-		s.declare(ch, s.name+"q", true, false, amqp.Table{"x-max-length": int32(3)})
-		s.send(ch, "", s.name+"q", persistent("1", "2", "3", "4")...)
-	}, func(s *transcript) {
-		ch := s.channel()
-		s.send(ch, "", s.name+"q", persistent("5")...)
-		s.gets(ch, s.name+"q")
-	}},
-	{"priorities", func(s *transcript) {
-		ch := s.channel()
-		s.declare(ch, s.name+"q", true, false, amqp.Table{"x-max-priority": int32(5)})
-		for i, p := range []uint8{1, 5, 0, 3, 5, 9} {
-			s.send(ch, "", s.name+"q", amqp.Publishing{DeliveryMode: amqp.Persistent, Priority: p, Body: fmt.Appendf(nil, "%d at %d", i, p)})
-		}
-	}, func(s *transcript) {
-		s.gets(s.channel(), s.name+"q")
-	}},
 	{"properties and headers", func(s *transcript) {
 		ch := s.channel()
 		s.declare(ch, s.name+"q", true, false, nil)
@@ -236,25 +218,6 @@ var restartCases = []restartCase{
 		ch := s.channel()
 		s.gets(ch, s.name+"q")
 		s.gets(ch, s.name+"ttl")
-	}},
-	{"dead letters before and after", func(s *transcript) {
-		ch := s.channel()
-		s.declare(ch, s.name+"dead", true, false, nil)
-		s.declare(ch, s.name+"q", true, false, amqp.Table{"x-dead-letter-exchange": "", "x-dead-letter-routing-key": s.name + "dead"})
-		s.send(ch, "", s.name+"q", persistent("1", "2")...)
-		s.take(ch, s.name+"q", 1)
-		s.need(ch.Reject(1, false))
-		s.settled(ch)
-	}, func(s *transcript) {
-		ch := s.channel()
-		s.take(ch, s.name+"q", 1)
-		s.need(ch.Reject(1, false))
-		s.settled(ch)
-		for range 2 {
-			d, ok, err := ch.Get(s.name+"dead", true)
-			s.need(err)
-			s.log("%t %q first died of %v, redelivered=%t", ok, d.Body, d.Headers["x-first-death-reason"], d.Redelivered)
-		}
 	}},
 	{"exchanges and bindings", func(s *transcript) {
 		ch := s.channel()
@@ -335,17 +298,12 @@ var restartCases = []restartCase{
 	}},
 }
 
-// restartArguments are queues with arguments, by name.
+// restartArguments are queues with arguments, by name. Those that Warren has no meaning for yet, it refuses.
 var restartArguments = map[string]amqp.Table{
-	"max-length":       {"x-max-length": int32(5)},
-	"max-length-bytes": {"x-max-length-bytes": int64(1000)},
-	"reject-publish":   {"x-max-length": int32(5), "x-overflow": "reject-publish"},
-	"message-ttl":      {"x-message-ttl": int32(60000)},
-	"expires":          {"x-expires": int32(3600000)},
-	"dead-letter":      {"x-dead-letter-exchange": "amq.fanout", "x-dead-letter-routing-key": "k"},
-	"max-priority":     {"x-max-priority": int32(4)},
-	"single-active":    {"x-single-active-consumer": true},
-	"mine":             {"x-mine": amqp.Table{"n": int32(1)}},
+	"classic":     {"x-queue-type": "classic"},
+	"message-ttl": {"x-message-ttl": int32(60000)},
+	"mine":        {"x-mine": amqp.Table{"n": int32(1)}, "x-yours": []any{"a", int64(2)}},
+	"both":        {"x-message-ttl": int64(60000), "x-mine": true},
 }
 
 // What is there after an orderly restart, and how, is the same on both brokers.

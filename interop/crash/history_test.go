@@ -52,6 +52,7 @@ type ack struct {
 }
 
 type transaction struct {
+	life      int
 	messages  []*message
 	acks      []ack
 	asked     moment // when the commit was sent; 0 is not at all
@@ -116,25 +117,12 @@ type history struct {
 
 // counts are for the report.
 type counts struct {
-	published, confirmed, delivered, again, acked, safe, committed, rolledBack, survived, lost int
-}
-
-func (c *counts) add(o counts) {
-	c.published += o.published
-	c.confirmed += o.confirmed
-	c.delivered += o.delivered
-	c.again += o.again
-	c.acked += o.acked
-	c.safe += o.safe
-	c.committed += o.committed
-	c.rolledBack += o.rolledBack
-	c.survived += o.survived
-	c.lost += o.lost
+	published, confirmed, delivered, again, unmarked, acked, safe, committed, rolledBack, survived, lost int
 }
 
 func (c counts) String() string {
-	return fmt.Sprintf("%d published, %d confirmed, %d deliveries (%d again), %d acknowledged (%d known to be safe), %d transactions committed and %d rolled back, %d messages seen in a later life, %d confirmed ones lost",
-		c.published, c.confirmed, c.delivered, c.again, c.acked, c.safe, c.committed, c.rolledBack, c.survived, c.lost)
+	return fmt.Sprintf("%d published, %d confirmed, %d deliveries (%d again, %d of them not marked as redelivered), %d acknowledged (%d known to be safe), %d transactions committed and %d rolled back, %d messages seen in a later life, %d confirmed ones lost",
+		c.published, c.confirmed, c.delivered, c.again, c.unmarked, c.acked, c.safe, c.committed, c.rolledBack, c.survived, c.lost)
 }
 
 func newHistory(p promise, queues ...*queue) *history {
@@ -376,6 +364,7 @@ func (h *history) lawful(s *session, c *copied, redelivered bool) {
 		before := h.lives[c.seenIn]
 		marked = before.clean || h.promise.window == 0 && c.seen < before.fence
 	}
+	h.count.unmarked++
 	if marked {
 		h.violate(m, "from %s it came again, not marked as redelivered", q.name)
 	}
@@ -433,7 +422,7 @@ func (h *history) durable(acks []ack) {
 func (h *history) begin() *transaction {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	tx := &transaction{}
+	tx := &transaction{life: h.life()}
 	h.txs = append(h.txs, tx)
 	return tx
 }

@@ -60,7 +60,7 @@ func (h *history) empty() {
 		}
 	}
 	for _, tx := range h.txs {
-		if h.safely(tx.committed, h.lifeOf(tx)) {
+		if h.safely(tx.committed, tx.life) {
 			tx.survived = true
 		}
 		if !tx.survived {
@@ -86,17 +86,6 @@ func (h *history) empty() {
 	for _, q := range h.queues {
 		clear(q.content)
 	}
-}
-
-// lifeOf is the life of a transaction. mu is held.
-func (h *history) lifeOf(tx *transaction) int {
-	if len(tx.messages) == 0 {
-		if len(tx.acks) == 0 {
-			return h.life()
-		}
-		return tx.acks[0].c.ackedIn
-	}
-	return tx.messages[0].life
 }
 
 // noHoles: of what one publisher has sent to one queue in one life, nothing is missing before something that has survived.
