@@ -149,7 +149,8 @@ func (r *faultyRun) run() error {
 	if err := Compare(r.store, r.history.Now()); err != nil {
 		return fmt.Errorf("after the fault is over: %w", err)
 	}
-	if err := r.rest(); err != nil {
+	// A file that could not be removed, or read to be copied, may stay until the store is opened again.
+	if _, err := r.rest(); err != nil {
 		return fmt.Errorf("after the fault is over: %w", err)
 	}
 	return r.again(true)
@@ -223,9 +224,7 @@ func (r *faultyRun) afterFailure() error {
 	b := r.store.NewBatch()
 	b.Put("late", nil)
 	t := b.Commit(true)
-	if err := r.store.Commit(); err == nil {
-		return errors.New("Commit says nothing of the failure")
-	}
+	_ = r.store.Commit() // as somebody else would try
 	if err := r.store.Wait(t); err == nil {
 		return errors.New("Wait says nothing of the failure")
 	}

@@ -413,7 +413,11 @@ func (w *world) end() error {
 			w.handOverBatch(&w.clients[i])
 		}
 	}
-	if err := w.rest(); err != nil {
+	files, err := w.rest()
+	if err != nil {
+		return err
+	}
+	if err := w.space(files); err != nil {
 		return err
 	}
 	if err := w.reopen(); err != nil {

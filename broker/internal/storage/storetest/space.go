@@ -9,26 +9,25 @@ import (
 	"github.com/warrenmq/warren/broker/internal/storage/vfs"
 )
 
-// rest lets a store do what it has to do until there is nothing more, and then holds what lies in its folder against what
-// is alive.
-func (w *world) rest() error {
+// rest lets a store do what it has to do until there is nothing more, and returns the files that it has then.
+func (w *world) rest() (map[string]int64, error) {
 	var before map[string]int64
 	for range 100 {
 		for _, step := range []func() error{w.store.Commit, w.store.CopyOut, w.store.Compact, w.store.Checkpoint} {
 			if err := step(); err != nil {
-				return err
+				return nil, err
 			}
 		}
 		now, err := folder(w.process)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if same(before, now) {
-			return w.space(now)
+			return now, nil
 		}
 		before = now
 	}
-	return fmt.Errorf("the store does not come to rest")
+	return nil, fmt.Errorf("the store does not come to rest")
 }
 
 // same reports whether two looks at a folder show the same, but for the names of files that are rewritten.
