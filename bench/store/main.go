@@ -133,12 +133,12 @@ type scenario struct {
 var scenarios = []scenario{
 	{name: "fill-100-1", about: "one stream, 100 B, each record waits for its sync; then read and settled", streams: 1, size: 100, window: 1, records: 8_000},
 	{name: "fill-100-64", about: "the same, 64 records on their way to the disk", streams: 1, size: 100, window: 64, records: 200_000},
-	{name: "fill-100-1024", about: "the same, 1,024 records", streams: 1, size: 100, window: 1024, records: 1_500_000},
+	{name: "fill-100-1024", about: "the same, 1,024 records", streams: 1, size: 100, window: 1024, records: 3_000_000},
 	{name: "fill-1k-1", about: "one stream, 1 KiB", streams: 1, size: 1024, window: 1, records: 8_000},
 	{name: "fill-1k-64", about: "the same, 64 records on their way to the disk", streams: 1, size: 1024, window: 64, records: 150_000},
 	{name: "fill-1k-1024", about: "the same, 1,024 records", streams: 1, size: 1024, window: 1024, records: 500_000},
-	{name: "queue-100", about: "one stream, 100 B, 1,024 on their way, settled soon after: a queue that is short", streams: 1, size: 100, window: 1024, records: 1_500_000, queue: true},
-	{name: "queue-1k", about: "the same, 1 KiB", streams: 1, size: 1024, window: 1024, records: 500_000, queue: true},
+	{name: "queue-100", about: "one stream, 100 B, 1,024 on their way, settled soon after: a queue that is short", streams: 1, size: 100, window: 1024, records: 4_000_000, queue: true},
+	{name: "queue-1k", about: "the same, 1 KiB", streams: 1, size: 1024, window: 1024, records: 1_000_000, queue: true},
 	{name: "deep", about: "1,000 streams in random order, 1 KiB, 1,024 on their way; then 256 of each stream in turn", streams: 1000, size: 1024, window: 1024, records: 2_000_000},
 }
 
