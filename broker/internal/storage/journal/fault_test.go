@@ -218,6 +218,7 @@ func TestTheCommitterTriesAgainEveryTenthOfASecondUntilThereIsRoom(t *testing.T)
 		if err := o.j.Wait(o.append(10, true).ticket); err != nil {
 			t.Fatal(err)
 		}
+		o.past(100_000)
 		mem.SetCapacity(mem.Used())
 		before := tries
 		o.append(20_000, true)
@@ -252,6 +253,7 @@ func TestClosingOnAFullDiskSaysWhatIsNotDurableAndEndsEverybodysWait(t *testing.
 		if err := o.j.Wait(o.append(10, true).ticket); err != nil {
 			t.Fatal(err)
 		}
+		o.past(100_000)
 		mem.SetCapacity(mem.Used())
 		lost := o.append(60_000, true)
 		ended := make(chan error)
@@ -275,7 +277,15 @@ func TestClosingOnAFullDiskSaysWhatIsNotDurableAndEndsEverybodysWait(t *testing.
 		}
 		mem.SetCapacity(0)
 		got, _ := o.mustOpen(0, 1)
-		o.same(got, o.all[:1])
+		o.same(got, o.all[:2])
 		o.j.Close()
 	})
+}
+
+// past appends so much that nothing is left of what was written ahead.
+func (o *owner) past(n int) {
+	o.Helper()
+	if err := o.j.Wait(o.append(n, true).ticket); err != nil {
+		o.Fatal(err)
+	}
 }

@@ -20,6 +20,8 @@ const (
 	maxMade = 3
 	// stride is how much of a spare is written and synced at a time: commits go on meanwhile.
 	stride = 1 << 20
+	// leastAhead is how much of a file that grows is written ahead, at first and at a time.
+	leastAhead = 64 << 10
 )
 
 // file is a file of the journal.

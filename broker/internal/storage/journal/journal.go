@@ -106,6 +106,7 @@ type Journal struct {
 	salt     func() uint64 // of the next file
 	made     int           // spares that were made, or tried
 	spareFor *file         // the file that was current when the last one was thought of
+	zeros    []byte        // that are written ahead; nil until some are
 	closed   bool
 
 	mu   sync.Mutex

@@ -176,7 +176,7 @@ func TestUnitsAreReadWhereAppendSaysFromTheFirstMomentOn(t *testing.T) {
 func TestAReadMaySpanTheDiskAndBothBuffers(t *testing.T) {
 	mem := vfs.NewMemory()
 	o := start(t, mem, manual(1<<20))
-	a := o.append(1000, true)
+	a := o.append(100_000, true) // so much that nothing is written ahead
 	o.commit()
 	o.append(9000, true)
 	mem.SetCapacity(mem.Used())
