@@ -81,7 +81,7 @@ func (st *Store) NewBatch() storage.Batch { return &batch{store: st, message: -1
 // grow makes room for n bytes more. A large payload is moved at most once by what comes behind it.
 func (b *batch) grow(n int) {
 	if need := len(b.unit) + n; need > cap(b.unit) {
-		unit := make([]byte, len(b.unit), max(need+slack+need/8, 2*len(b.unit), min(b.most, keptUnit)))
+		unit := make([]byte, len(b.unit), max(need+slack+need/8, 2*len(b.unit), min(b.most+b.most/8, keptUnit)))
 		copy(unit, b.unit)
 		b.unit = unit
 	}

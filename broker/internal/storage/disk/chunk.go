@@ -59,15 +59,6 @@ type places struct {
 // place is where one record lies: its "to". Where that is 0 it is dead.
 type place struct{ delta, off uint32 }
 
-// newPlaces begins with a record. Others may be somewhat lower.
-func newPlaces(seq uint64, off uint32) *places {
-	base := uint64(0)
-	if seq > math.MaxInt32 {
-		base = seq - math.MaxInt32
-	}
-	return &places{base: base, entries: append(make([]place, 0, 4), place{uint32(seq - base), off})}
-}
-
 // fits reports whether a number can be among the places.
 func (p *places) fits(seq uint64) bool { return seq >= p.base && seq-p.base <= math.MaxUint32 }
 

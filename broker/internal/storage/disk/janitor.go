@@ -56,6 +56,9 @@ func (st *Store) run() {
 
 // tidy does what there is to do. work is held.
 func (st *Store) tidy(idle bool) error {
+	if !idle && st.pressure.full() {
+		return nil // it is tried again, but not all the time
+	}
 	for !st.closed.Load() {
 		live, dead := st.sealedNow()
 		if len(live) > keep {

@@ -46,6 +46,13 @@ func (p *pressure) set(change func(*pressure)) {
 	change(p)
 }
 
+// full reports whether a file could not be written for want of room.
+func (p *pressure) full() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.noFile
+}
+
 // tell tells the owner of a pressure that has changed, and of a failure.
 func (st *Store) tell() {
 	if f := st.failure.Load(); f != nil && !f.told.Swap(true) && st.o.Events.Failed != nil {

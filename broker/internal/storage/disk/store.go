@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -16,7 +17,7 @@ import (
 
 // Store implements storage.Store on a disk. See the package's documentation.
 //
-// Locks, in the order in which they are taken: work, mu, a stream's mu, table, values.mu. Beneath them are those of the journal.
+// Locks, in the order in which they are taken: work, door, mu, a stream's mu, table, values.mu. Beneath them are those of the journal.
 type Store struct {
 	o    Options
 	fs   vfs.FS
@@ -33,6 +34,9 @@ type Store struct {
 	pressure   pressure
 	values     values
 
+	// door is held by the one whose batch is next, also while it waits for room in the journal.
+	door sync.Mutex
+
 	// mu is held while a batch is handed over, so that batches take effect in the order that they have in the journal, and while
 	// a picture of the store is taken.
 	mu sync.Mutex
@@ -45,6 +49,7 @@ type Store struct {
 	table sync.RWMutex
 	// table owns these.
 	streams map[uint64]*stream
+	order   []*stream // by id, if it is not nil; a slice is never changed
 
 	// work is held by whoever copies, compacts or writes a checkpoint.
 	work sync.Mutex
@@ -82,6 +87,9 @@ func (st *Store) number() uint64 { return st.lastFile.Add(1) }
 
 // commit hands over a unit and makes its steps take effect.
 func (st *Store) commit(unit []byte, steps []step, urgent bool) storage.Ticket {
+	st.door.Lock()
+	defer st.door.Unlock()
+	st.journal.Room(len(unit))
 	st.mu.Lock()
 	if st.closed.Load() || st.failure.Load() != nil {
 		st.mu.Unlock()
@@ -156,7 +164,7 @@ func (st *Store) learn(s *stream) {
 	s.known = true
 	st.table.Lock()
 	defer st.table.Unlock()
-	st.streams[s.id] = s
+	st.streams[s.id], st.order = s, nil
 }
 
 // forget takes a stream that was dropped off the list. mu is held.
@@ -165,6 +173,7 @@ func (st *Store) forget(s *stream) {
 	st.table.Lock()
 	defer st.table.Unlock()
 	delete(st.streams, s.id)
+	st.order = nil
 }
 
 // NewStream implements storage.Store.
@@ -184,16 +193,20 @@ func (st *Store) stream(id uint64) *stream {
 	return st.streams[id]
 }
 
-// all returns the streams, in the order of their ids.
+// all returns the streams, in the order of their ids. The slice is not to be changed.
 func (st *Store) all() []*stream {
 	st.table.RLock()
-	defer st.table.RUnlock()
-	all := make([]*stream, 0, len(st.streams))
-	for _, s := range st.streams {
-		all = append(all, s)
+	all, n := st.order, len(st.streams)
+	st.table.RUnlock()
+	if all != nil || n == 0 {
+		return all
 	}
-	slices.SortFunc(all, byID)
-	return all
+	st.table.Lock()
+	defer st.table.Unlock()
+	if st.order == nil {
+		st.order = slices.SortedFunc(maps.Values(st.streams), byID)
+	}
+	return st.order
 }
 
 func byID(a, b *stream) int {
@@ -320,7 +333,7 @@ func (st *Store) Stats() storage.Stats {
 
 // Close implements storage.Store.
 func (st *Store) Close() error {
-	st.mu.Lock()
+	st.mu.Lock() // what is being handed over is; nothing is any more
 	first := !st.closed.Swap(true)
 	st.mu.Unlock()
 	if !first {

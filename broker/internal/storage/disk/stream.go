@@ -22,6 +22,7 @@ type stream struct {
 	mu sync.Mutex
 	// mu owns everything below.
 	chunks    []chunk // in the order of their numbers
+	spare     *places // to be used again
 	live      int     // sum of the chunks'
 	added     uint64  // counts records that were added
 	next      uint64  // above every number that was mentioned
@@ -222,7 +223,7 @@ func (s *stream) place(f *file, seq uint64, off uint32, deadline, size int64) {
 			return
 		}
 	}
-	s.chunks = slices.Insert(s.chunks, i, chunk{first: seq, last: seq, file: f, places: newPlaces(seq, off)})
+	s.chunks = slices.Insert(s.chunks, i, chunk{first: seq, last: seq, file: f, places: s.newPlaces(seq, off)})
 	f.streams = append(f.streams, s)
 	s.count(&s.chunks[i], deadline, size)
 }
@@ -296,7 +297,7 @@ func (s *stream) remove(i, j, empty int) {
 	}
 	switch {
 	case empty == len(s.chunks):
-		s.chunks = nil
+		s.reuse()
 	case i == 0 && empty == j:
 		clear(s.chunks[:j])
 		s.chunks = s.chunks[j:]
@@ -304,6 +305,35 @@ func (s *stream) remove(i, j, empty int) {
 		kept := slices.DeleteFunc(s.chunks[i:j], func(c chunk) bool { return c.live == 0 })
 		s.chunks = slices.Delete(s.chunks, i+len(kept), j)
 	}
+}
+
+// reuse empties the list of chunks and keeps, of a short one, what the next record needs: a stream that is empty every now and then
+// should not make garbage each time.
+func (s *stream) reuse() {
+	if n := len(s.chunks); n > 0 && cap(s.chunks) <= 8 {
+		if p := s.chunks[n-1].places; p != nil && cap(p.entries) <= 1024 {
+			s.spare = p
+		}
+		clear(s.chunks)
+		s.chunks = s.chunks[:0]
+		return
+	}
+	s.chunks = nil
+}
+
+// newPlaces begins the places of a chunk with a record.
+func (s *stream) newPlaces(seq uint64, off uint32) *places {
+	p := s.spare
+	if p == nil {
+		p = &places{entries: make([]place, 0, 4)}
+	}
+	s.spare = nil
+	*p = places{entries: append(p.entries[:0], place{0, off})}
+	if seq > math.MaxInt32 {
+		p.base = seq - math.MaxInt32 // others may be somewhat lower
+	}
+	p.entries[0].delta = uint32(seq - p.base)
+	return p
 }
 
 // forget drops marks of records that are all settled. While the store is being opened some of them are only about to be found.

@@ -290,6 +290,16 @@ func (j *Journal) fits(n int64) bool {
 	return j.filling.size+n <= int64(j.c.MaxBuffer) || j.filling.units == 0 || j.c.Manual || j.err != nil
 }
 
+// Room returns once a unit of n bytes can be appended without waiting, as long as nobody else appends, or nothing can be
+// appended any more. So who appends under a lock of his own need not hold it while he waits.
+func (j *Journal) Room(n int) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if !j.fits(int64(unitHeader + n)) {
+		j.waitForRoom(int64(unitHeader + n))
+	}
+}
+
 // waitForRoom returns once n bytes fit. mu is held.
 func (j *Journal) waitForRoom(n int64) {
 	j.blocked++
