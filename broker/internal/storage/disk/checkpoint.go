@@ -163,7 +163,7 @@ func writeFile(fs vfs.FS, dir, name string, b []byte) (renamed bool, err error) 
 // take takes a picture, all but the number of the file with the values, with what of it is about streams encoded already. mu is held.
 // recyclable are the files of the journal that it has no need of.
 func (st *Store) take() (p picture, streams []byte, recyclable []*file) {
-	p = picture{lastStream: st.lastStream.Load(), ticket: st.ticket, at: st.at, opened: st.opened, known: st.saved.known, dropped: st.dropped}
+	p = picture{lastStream: st.lastStream.Load(), ticket: st.ticket, at: st.at, opened: st.opened, known: st.saved.known, dropped: slices.Clone(st.dropped)}
 	bodies := map[uint64]bool{}
 	for _, f := range st.segments {
 		if f.live.Load() > 0 {
