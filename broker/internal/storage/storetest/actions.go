@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -94,9 +95,11 @@ func (w *world) publish() error {
 		return err
 	}
 	c := w.client()
-	for range 1 + w.rnd.IntN(8) {
-		w.add(c, w.to(s, w.message()))
+	var changes []Change
+	for range 1 + w.rnd.IntN(w.burst) {
+		changes = append(changes, w.to(s, w.message()))
 	}
+	w.add(c, changes...)
 	return nil
 }
 
@@ -141,7 +144,7 @@ func (w *world) settle() error {
 		return nil
 	}
 	w.trace("settle")
-	c, n := w.client(), 1+w.rnd.IntN(10)
+	c, n := w.client(), 1+w.rnd.IntN(w.burst)
 	if w.rnd.IntN(3) > 0 { // as queues do: from the front
 		for _, r := range records[:min(n, len(records))] {
 			w.add(c, settle(s.ID(), r.seq))
@@ -226,7 +229,11 @@ func (w *world) value() error {
 }
 
 func (w *world) handOver() error {
-	w.handOverBatch(w.client())
+	c := w.client()
+	if w.slow && c == &w.clients[0] && w.rnd.IntN(8) > 0 {
+		return nil
+	}
+	w.handOverBatch(c)
 	return nil
 }
 
@@ -254,15 +261,112 @@ func (w *world) commit() error {
 
 func (w *world) copyOut() error {
 	w.trace("copy out")
-	return w.store.CopyOut()
+	return w.whileBusy(w.store.CopyOut)
 }
 
 func (w *world) compact() error {
 	w.trace("compact")
-	return w.store.Compact()
+	return w.whileBusy(w.store.Compact)
 }
 
 func (w *world) checkpoint() error {
 	w.trace("checkpoint")
-	return w.store.Checkpoint()
+	return w.whileBusy(w.store.Checkpoint)
+}
+
+// whileBusy takes a step of the store while clients go on, if they do. What they do then needs nothing of the disk.
+func (w *world) whileBusy(step func() error) error {
+	if w.Busy {
+		w.process.setBusy(w.interrupt)
+		defer w.process.setBusy(nil)
+	}
+	return step()
+}
+
+// interrupt is what clients do at a call to the disk.
+func (w *world) interrupt() {
+	if w.rnd.IntN(4) > 0 {
+		return
+	}
+	do := []func(*world) error{(*world).publish, (*world).settle, (*world).settle, (*world).settle, (*world).truncate, (*world).returned,
+		(*world).delivered, (*world).value, (*world).drop}
+	n := w.rnd.IntN(len(do) + 12)
+	w.trace("meanwhile")
+	if n < len(do) {
+		if err := do[n](w); err != nil && w.wrong == nil {
+			w.wrong = err
+		}
+	}
+	w.handOverBatch(w.client())
+}
+
+// peek reads a stream while the store works and clients go on. What was there all the time must be shown, and nothing that
+// was never there.
+func (w *world) peek() error {
+	s, records := w.alive()
+	if s == nil {
+		return nil
+	}
+	w.trace("peek at %d", s.ID())
+	before := slices.Clone(records)
+	var seen []storage.Record
+	steps := []func(*world) error{(*world).settle, (*world).publish, (*world).truncate, (*world).returned, (*world).handOver, (*world).handOver,
+		(*world).commit, (*world).copyOut, (*world).compact, (*world).checkpoint}
+	var wrong error
+	err := s.Read(0, func(r *storage.Record) bool {
+		seen = append(seen, storage.Record{Seq: r.Seq, Deadline: r.Deadline, Payload: slices.Clone(r.Payload)})
+		if w.rnd.IntN(1+len(records)/4) == 0 {
+			wrong = steps[w.rnd.IntN(len(steps))](w)
+			if i := len(seen) - 1; wrong == nil && !w.process.isDead() && string(seen[i].Payload) != string(r.Payload) {
+				wrong = fmt.Errorf("stream %d: record %d changes while it is looked at", s.ID(), r.Seq)
+			}
+		}
+		return wrong == nil
+	})
+	if w.process.isDead() {
+		return nil
+	}
+	if wrong != nil || err != nil {
+		return errors.Join(wrong, err)
+	}
+	var after []record
+	if st := w.history.Now().streams[s.ID()]; st != nil {
+		after = st.records
+	}
+	return peeked(seen, before, after)
+}
+
+// peeked holds what was seen of a stream against what was there before and after.
+func peeked(seen []storage.Record, before, after []record) error {
+	find := func(records []record, seq uint64) *record {
+		if i, ok := (&streamState{records: records}).find(seq); ok {
+			return &records[i]
+		}
+		return nil
+	}
+	shown := make(map[uint64]bool)
+	var last uint64
+	for _, r := range seen {
+		if r.Seq <= last {
+			return fmt.Errorf("record %d is shown behind %d", r.Seq, last)
+		}
+		last = r.Seq
+		shown[r.Seq] = true
+		want := find(before, r.Seq)
+		if want == nil {
+			want = find(after, r.Seq)
+		}
+		if want == nil {
+			continue // it has come and gone
+		}
+		if want.deadline != r.Deadline || string(want.payload) != string(r.Payload) {
+			return fmt.Errorf("record %d is not what was written: %s, want %s", r.Seq, brief(r.Payload), brief(want.payload))
+		}
+	}
+	for i := range before {
+		if seq := before[i].seq; find(after, seq) != nil && !shown[seq] {
+			return fmt.Errorf("record %d was there all the time and is not shown", seq)
+		}
+	}
+	return nil
 }

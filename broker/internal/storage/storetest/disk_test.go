@@ -45,18 +45,20 @@ func TestTheDiskKeepsTheContract(t *testing.T) {
 }
 
 func TestTheDiskKeepsItsPromisesWhateverCrashes(t *testing.T) {
-	simulate(t, Simulation{Open: openDisk}, 100)
+	simulate(t, Simulation{Open: openDisk, Busy: true}, 100)
 }
 
 func TestTheDiskLosesOnlyTheLatestWhereItDoesNotSync(t *testing.T) {
 	for _, sync := range []storage.Sync{storage.Interval, storage.Never} {
-		t.Run(sync.String(), func(t *testing.T) { simulate(t, Simulation{Open: openDisk, Sync: sync}, 20) })
+		t.Run(sync.String(), func(t *testing.T) { simulate(t, Simulation{Open: openDisk, Sync: sync, Busy: true}, 20) })
 	}
 }
 
-func TestTheDiskKeepsItsPromisesWhereverThePowerIsCut(t *testing.T) { enumerate(t, openDisk, 2) }
+func TestTheDiskKeepsItsPromisesWhereverThePowerIsCut(t *testing.T) {
+	enumerate(t, Enumeration{Open: openDisk, Busy: true}, 2)
+}
 
-func TestTheDiskSaysWhichCallsFailed(t *testing.T) { fail(t, openDisk, 1) }
+func TestTheDiskSaysWhichCallsFailed(t *testing.T) { fail(t, Failing{Open: openDisk, Busy: true}, 1) }
 
 func TestTheDiskNeverServesWhatHasRotted(t *testing.T) { rot(t, Rot{Open: openDisk}, 4) }
 

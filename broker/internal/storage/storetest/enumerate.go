@@ -12,8 +12,9 @@ import (
 type Enumeration struct {
 	Open  Open
 	Seed  uint64
-	Steps int // of the run; 0 is 120
-	Cuts  int // how many ways are tried, behind each call, in which a power cut can leave what was not synced; 0 is 8
+	Steps int  // of the run; 0 is 120
+	Busy  bool // as in a Simulation
+	Cuts  int  // how many ways are tried, behind each call, in which a power cut can leave what was not synced; 0 is 8
 }
 
 // Cuts is what was enumerated.
@@ -91,7 +92,7 @@ func (e Enumeration) Run() (Cuts, error) {
 
 // record does the run.
 func (r *recordedRun) record() error {
-	w := newWorld(Simulation{Open: r.e.Open, Seed: r.e.Seed, Steps: r.e.Steps}, work)
+	w := newWorld(Simulation{Open: r.e.Open, Seed: r.e.Seed, Steps: r.e.Steps, Busy: r.e.Busy}, work)
 	r.disk, r.journal = vfs.Record(w.disk), w.journal
 	mark := func() {
 		r.marks = append(r.marks, mark{calls: r.disk.Len(), durable: len(r.batches) - w.history.Pending(), over: len(r.batches)})

@@ -16,7 +16,8 @@ var errBroken = errors.New("storetest: input/output error")
 type Failing struct {
 	Open  Open
 	Seed  uint64
-	Steps int // of the run; 0 is 80
+	Steps int  // of the run; 0 is 80
+	Busy  bool // as in a Simulation
 }
 
 // Faults is what was tried, and what came of it.
@@ -99,7 +100,7 @@ func (f Failing) Run() (Faults, error) {
 }
 
 func (f Failing) world() *world {
-	return newWorld(Simulation{Open: f.Open, Seed: f.Seed, Steps: f.Steps}, work)
+	return newWorld(Simulation{Open: f.Open, Seed: f.Seed, Steps: f.Steps, Busy: f.Busy}, work)
 }
 
 // faultyRun is a run in which one call fails.

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"math/rand/v2"
 	"testing"
 
 	"github.com/warrenmq/warren/broker/internal/storage"
@@ -13,9 +14,10 @@ import (
 // scene is a store of which a test takes each step.
 type scene struct {
 	*testing.T
-	disk  *vfs.Memory
-	store *disk.Store
-	want  State
+	disk    *vfs.Memory
+	process *process
+	store   *disk.Store
+	want    State
 }
 
 func newScene(t *testing.T) *scene {
@@ -34,11 +36,12 @@ func (s *scene) ok(err error) {
 func (s *scene) open() {
 	s.Helper()
 	var err error
-	s.store, err = disk.Open(disk.Options{FS: s.disk, Dir: dir, JournalSize: 4096, Manual: true})
+	s.process = newProcess(s.disk)
+	s.store, err = disk.Open(disk.Options{FS: s.process, Dir: dir, JournalSize: 4096, Manual: true})
 	s.ok(err)
 }
 
-// do commits changes, and files what of it is alive in a segment of its own.
+// file commits changes, and files what of it is alive in a segment of its own.
 func (s *scene) file(changes ...Change) {
 	s.Helper()
 	s.do(changes...)
@@ -49,6 +52,11 @@ func (s *scene) file(changes ...Change) {
 // do commits changes.
 func (s *scene) do(changes ...Change) {
 	s.Helper()
+	s.handOver(changes...)
+	s.ok(s.store.Commit())
+}
+
+func (s *scene) handOver(changes ...Change) {
 	b := s.store.NewBatch()
 	Fill(b, changes, func(id uint64) storage.Stream {
 		if stream := s.store.Stream(id); stream != nil {
@@ -57,7 +65,6 @@ func (s *scene) do(changes ...Change) {
 		return s.store.NewStream()
 	})
 	b.Commit(true)
-	s.ok(s.store.Commit())
 	s.want.Apply(changes)
 }
 
@@ -70,9 +77,35 @@ func (s *scene) reopen() {
 	s.ok(Compare(s.store, &s.want))
 }
 
+// crash loses what was not synced, opens the store again and compares.
+func (s *scene) crash() {
+	s.Helper()
+	s.disk = s.disk.Crash(rand.New(rand.NewPCG(1, 1)), 0)
+	s.open()
+	s.want.Reopen()
+	s.ok(Compare(s.store, &s.want))
+}
+
 func TestDeliveriesAreKeptWhereTransientRecordsBeforeThemAreGone(t *testing.T) {
 	s := newScene(t)
 	s.file(transient(to(1, 1, "gone")))
 	s.do(to(1, 2, "kept"), returned(1, 2, 3))
 	s.reopen()
+}
+
+func TestAStreamThatIsDroppedWhileACheckpointIsWrittenStaysDropped(t *testing.T) {
+	s := newScene(t)
+	s.do(to(1, 1, "one"), to(2, 1, "two"), to(3, 1, "three"))
+	s.do(drop(1), put("k", "v"))
+	dropped := false
+	s.process.setBusy(func() {
+		if !dropped {
+			dropped = true
+			s.handOver(drop(2))
+		}
+	})
+	s.ok(s.store.Checkpoint())
+	s.process.setBusy(nil)
+	s.ok(s.store.Commit())
+	s.crash()
 }

@@ -3,10 +3,11 @@ package storetest
 import "testing"
 
 // enumerate cuts the power behind each call of some runs.
-func enumerate(t *testing.T, open Open, byDefault int) {
+func enumerate(t *testing.T, e Enumeration, byDefault int) {
 	var sum Cuts
 	seeds(t, byDefault, func(seed uint64) error {
-		one, err := Enumeration{Open: open, Seed: seed}.Run()
+		e.Seed = seed
+		one, err := e.Run()
 		sum.Add(one)
 		return err
 	})
@@ -14,10 +15,11 @@ func enumerate(t *testing.T, open Open, byDefault int) {
 }
 
 // fail lets each call of some runs fail.
-func fail(t *testing.T, open Open, byDefault int) {
+func fail(t *testing.T, f Failing, byDefault int) {
 	var sum Faults
 	seeds(t, byDefault, func(seed uint64) error {
-		one, err := Failing{Open: open, Seed: seed}.Run()
+		f.Seed = seed
+		one, err := f.Run()
 		sum.Add(one)
 		return err
 	})
@@ -38,10 +40,10 @@ func rot(t *testing.T, r Rot, byDefault int) {
 }
 
 func TestAPlainStoreKeepsItsPromisesWhereverThePowerIsCut(t *testing.T) {
-	enumerate(t, openPlain(none), 4)
+	enumerate(t, Enumeration{Open: openPlain(none)}, 4)
 }
 
-func TestAPlainStoreSaysWhichCallsFailed(t *testing.T) { fail(t, openPlain(none), 2) }
+func TestAPlainStoreSaysWhichCallsFailed(t *testing.T) { fail(t, Failing{Open: openPlain(none)}, 2) }
 
 func TestTheEnumerationFindsWhatIsNotSynced(t *testing.T) {
 	for _, b := range []bug{unsynced, unchecked, unnamed, unsyncedFile, torn} {

@@ -228,10 +228,10 @@ func TestTheJournalLosesOnlyTheLatestWhereItDoesNotSync(t *testing.T) {
 }
 
 func TestTheJournalKeepsItsPromisesWhereverThePowerIsCut(t *testing.T) {
-	enumerate(t, openJournaled, 2)
+	enumerate(t, Enumeration{Open: openJournaled}, 2)
 }
 
-func TestTheJournalSaysWhichCallsFailed(t *testing.T) { fail(t, openJournaled, 1) }
+func TestTheJournalSaysWhichCallsFailed(t *testing.T) { fail(t, Failing{Open: openJournaled}, 1) }
 
 // Where the last file ends its owner must know: it is the checkpoint that says so.
 func TestTheJournalNeverServesWhatHasRotted(t *testing.T) {

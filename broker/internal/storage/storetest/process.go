@@ -21,6 +21,7 @@ type process struct {
 	dead  bool               // lock: mu
 	full  bool               // lock: mu; nothing more can be written
 	fault func(vfs.Op) error // lock: mu; asked for each call while there is one
+	busy  func()             // lock: mu; called before each call while there is one, and calls the disk no more
 }
 
 func newProcess(disk vfs.FS) *process {
@@ -32,6 +33,9 @@ func newProcess(disk vfs.FS) *process {
 func (p *process) decide(op vfs.Op) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.busy != nil && !p.dead {
+		p.busy()
+	}
 	if changes(op.Kind) && !p.dead {
 		p.calls++
 		p.dead = p.calls == p.death
@@ -78,6 +82,12 @@ func (p *process) setFault(fault func(vfs.Op) error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.fault = fault
+}
+
+func (p *process) setBusy(busy func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.busy = busy
 }
 
 func (p *process) isDead() bool {

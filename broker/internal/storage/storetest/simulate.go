@@ -18,6 +18,7 @@ type Simulation struct {
 	Seed  uint64
 	Steps int                              // 0 is 250
 	Sync  storage.Sync                     // of the store: what is not Always keeps less of its promises after a power cut
+	Busy  bool                             // clients hand over batches also while the store copies out, compacts or writes a checkpoint
 	Trace func(format string, args ...any) // is told each step; nil: nobody is
 }
 
@@ -75,6 +76,11 @@ func newWorld(s Simulation, actions []action) *world {
 	w.process = newProcess(w.disk)
 	w.journal = 1 << (9 + w.rnd.IntN(6)) // 512 B to 16 KiB
 	w.payload = 1 << (2 + w.rnd.IntN(9)) // 4 B to 1 KiB
+	w.burst = 8
+	if w.rnd.IntN(8) == 0 { // streams of many small records
+		w.journal, w.payload, w.burst, w.small = 32<<10, 8, 300, w.rnd.IntN(2) == 0
+	}
+	w.slow = w.rnd.IntN(2) == 0
 	return w
 }
 
@@ -86,11 +92,14 @@ type world struct {
 	journal int64 // size of a file of the journal
 	payload int   // usual size of a payload
 	small   bool  // none is larger
+	burst   int   // how many records, at most, are published or settled at once
+	slow    bool  // one of the clients hands over seldom
 
 	disk    *vfs.Memory
 	process *process
 	store   Subject
 	failed  error // what the store said when it failed
+	wrong   error // what went wrong while clients interrupted the store
 	history History
 	weak    History // where Sync is not Always: as history, but only what is durable after a power cut counts as such
 	clients [3]client
@@ -220,6 +229,7 @@ var (
 		{6, "checkpoint", (*world).checkpoint},
 		{3, "reopen", (*world).reopen},
 		{6, "look", (*world).look},
+		{4, "peek", (*world).peek},
 	}
 	accidents = []action{
 		{3, "full", (*world).full},
@@ -255,7 +265,7 @@ func (w *world) step() error {
 	if w.failed != nil {
 		return fmt.Errorf("the store has failed: %w", w.failed)
 	}
-	return nil
+	return w.wrong
 }
 
 // close closes the store, which leaves nothing behind in this process.
