@@ -31,7 +31,7 @@ type saved struct {
 type picture struct {
 	lastFile   uint64
 	lastStream uint64
-	ticket     storage.Ticket // of the last unit
+	ticket     storage.Ticket // of the last unit; or a later one, of a frame without any
 	at         journal.Pos    // behind it
 	opened     uint64         // segments of lower numbers have no transient records alive
 	known      uint64         // files of the journal with higher numbers were begun later
@@ -163,7 +163,7 @@ func writeFile(fs vfs.FS, dir, name string, b []byte) (renamed bool, err error) 
 // take takes a picture, all but the number of the file with the values, with what of it is about streams encoded already. mu is held.
 // recyclable are the files of the journal that it has no need of.
 func (st *Store) take() (p picture, streams []byte, recyclable []*file) {
-	p = picture{lastStream: st.lastStream.Load(), ticket: st.ticket, at: st.at, opened: st.opened, known: st.saved.known, dropped: slices.Clone(st.dropped)}
+	p = picture{lastStream: st.lastStream.Load(), ticket: max(st.ticket, st.journal.Durable()), at: st.at, opened: st.opened, known: st.saved.known, dropped: slices.Clone(st.dropped)}
 	bodies := map[uint64]bool{}
 	for _, f := range st.segments {
 		if f.live.Load() > 0 {
