@@ -416,6 +416,30 @@ func TestWhatIsWithAConsumerIsLeftToTheStoreAndComesBack(t *testing.T) {
 	}
 }
 
+func TestAMessageThatComesBackColdBeforeItsCommitIsServedAfterIt(t *testing.T) {
+	d := newDurableHouse(t, Config{})
+	g, other := d.guest(), d.guest()
+	q := g.declare(QueueSpec{Name: "q", Durable: true})
+	first, second := newTap(), newTap()
+	c := g.consume(ConsumerSpec{Queue: "q"}, first)
+	_, err := g.Publish(g.batch, &message.Message{Key: []byte("q"), Body: make([]byte, 2*tiny.out), Flags: message.Persistent})
+	g.must(err)
+	out := seqs(first.take())
+	if len(out) != 1 || d.Stored() != 0 {
+		t.Fatalf("%d are out, %d bytes in memory", len(out), d.Stored())
+	}
+	c.Cancel(other.batch)
+	other.consume(ConsumerSpec{Queue: "q"}, second)
+	other.settle(q, queue.Requeue, out...)
+	if n := len(second.take()); n != 0 {
+		t.Fatalf("%d were delivered that cannot be read", n)
+	}
+	g.batch.End()
+	if n := len(second.take()); n != 1 {
+		t.Errorf("after the commit %d were delivered", n)
+	}
+}
+
 func TestUsersOfTheConfigurationAreStoredAndSeedsCountForANewStoreOnly(t *testing.T) {
 	d := newDurableHouse(t, Config{SeedUsers: true})
 	if n := len(d.users.List()); n != 0 {

@@ -123,7 +123,7 @@ func (q *Queue) committed(b *Batch) {
 			break
 		}
 	}
-	if !q.deleted && q.core.Deep() > 0 {
+	if !q.deleted && q.core.Ready() > 0 {
 		q.serve(b)
 	}
 }
