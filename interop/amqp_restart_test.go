@@ -303,7 +303,7 @@ var restartArguments = map[string]amqp.Table{
 	"classic":     {"x-queue-type": "classic"},
 	"message-ttl": {"x-message-ttl": int32(60000)},
 	"mine":        {"x-mine": amqp.Table{"n": int32(1)}, "x-yours": []any{"a", int64(2)}},
-	"both":        {"x-message-ttl": int64(60000), "x-mine": true},
+	"both":        {"x-message-ttl": int32(60000), "x-mine": true},
 }
 
 // What is there after an orderly restart, and how, is the same on both brokers.
