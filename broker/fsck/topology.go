@@ -45,7 +45,7 @@ func adder[D any](parse func(string, []byte) (D, error), list func(*topology) *[
 // topologyOf reads definitions. values returns those whose keys begin with a prefix, in order.
 func topologyOf(values func(prefix string) iter.Seq2[string, []byte]) *topology {
 	t := &topology{queues: make(map[uint64]*definitions.Queue)}
-	t.RabbitVersion, t.RabbitMQVersion, t.ProductName, t.ProductVersion = rabbitMQ, rabbitMQ, "Warren", rabbitMQ
+	t.RabbitVersion, t.RabbitMQVersion, t.ProductName = rabbitMQ, rabbitMQ, "Warren"
 	for _, k := range kinds {
 		for key, value := range values(k.prefix) {
 			if err := k.add(t, key, value); err != nil {

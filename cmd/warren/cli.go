@@ -21,6 +21,8 @@ type cli struct {
 	ZMQ        zmqCmd        `cmd:"" name:"zmq" help:"One ZeroMQ socket in a shell: lines in, lines out."`
 	AMQP       amqpCmd       `cmd:"" name:"amqp" help:"Publish to and read from any AMQP 0-9-1 broker."`
 	Bench      benchCmd      `cmd:"" help:"Measure a broker, or ZeroMQ sockets."`
+	Fsck       fsckCmd       `cmd:"" name:"fsck" help:"Check a data folder, and repair it."`
+	Store      storeCmd      `cmd:"" help:"Look into a data folder, and back it up."`
 	Completion completionCmd `cmd:"" help:"Print the completion script of a shell."`
 	Version    versionCmd    `cmd:"" help:"Print the version, the commit, and what it was built with."`
 }

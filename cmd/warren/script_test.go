@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -38,6 +39,7 @@ func TestMain(m *testing.M) {
 //	finish NAME         waits until it ends by itself, and is like terminate otherwise
 //	peer NAME KIND      runs a server that is not warren and sets $NAME to its address (peers_test.go)
 //	bytes FILE N        writes N bytes that look random
+//	flip FILE N         turns over the lowest bit of byte N of a file
 //	client URL TEXT     sends a text to tcp://HOST:PORT and prints what comes until the server closes
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -57,6 +59,7 @@ func TestScripts(t *testing.T) {
 			"peer":      cmdPeer,
 			"bytes":     cmdBytes,
 			"client":    cmdClient,
+			"flip":      cmdFlip,
 		},
 	})
 }
@@ -165,6 +168,19 @@ func cmdFinish(ts *testscript.TestScript, neg bool, args []string) {
 	if code := p.command.ProcessState.ExitCode(); code != 0 {
 		ts.Fatalf("%s: exit code %d", args[0], code)
 	}
+}
+
+func cmdFlip(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: flip FILE N")
+	}
+	name := ts.MkAbs(args[0])
+	b, err := os.ReadFile(name)
+	ts.Check(err)
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	b[n] ^= 1
+	ts.Check(os.WriteFile(name, b, 0o600))
 }
 
 func running(ts *testscript.TestScript) processes { return ts.Value(processesKey{}).(processes) }
