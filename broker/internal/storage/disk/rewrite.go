@@ -33,25 +33,37 @@ type rewrite struct {
 const sharedFrom = 512
 
 func (st *Store) rewrite(sources []*file) error {
-	rw := &rewrite{store: st, reader: st.reader(), sources: sources, shared: map[segment.Location]segment.Location{}}
-	defer st.giveBack(rw.reader)
+	rw := newRewrite(st, sources)
 	streams := rw.streams()
+	made, err := rw.write(streams)
+	if err == nil {
+		return rw.finish(made, streams)
+	}
+	st.giveBack(rw.reader)
+	if rw.w != nil {
+		rw.w.Abort()
+	}
+	if rw.broken {
+		return st.unwritten("a segment", err)
+	}
+	st.log.Error("a file could not be copied", slog.Any("err", err))
+	return err
+}
+
+func newRewrite(st *Store, sources []*file) *rewrite {
+	rw := &rewrite{store: st, reader: st.reader(), sources: sources, shared: map[segment.Location]segment.Location{}}
 	for _, f := range sources {
 		if f.stays() {
 			rw.adopted = append(rw.adopted, f)
 		}
 	}
-	made, err := rw.write(streams)
-	if err != nil {
-		if rw.w != nil {
-			rw.w.Abort()
-		}
-		if rw.broken {
-			return st.unwritten("a segment", err)
-		}
-		st.log.Error("a file could not be copied", slog.Any("err", err))
-		return err
-	}
+	return rw
+}
+
+// finish has the new segment, if there is one, read in place of the sources.
+func (rw *rewrite) finish(made *segment.Segment, streams []*stream) error {
+	st := rw.store
+	st.giveBack(rw.reader)
 	st.pressure.set(func(p *pressure) { p.noFile = false })
 	if made == nil {
 		return nil
