@@ -86,6 +86,25 @@ func TestAFlippedBitIsRefusedAndNamedBelowWhatWasSyncedAndCutAndToldAtTheTail(t 
 	}
 }
 
+func TestZerosBehindTheLastFrameAreNothingThatWasTorn(t *testing.T) {
+	o, disk, _, end := twoFiles(t, false)
+	f, err := disk.OpenReadWrite(filepath.Join(dir, Name(o.j.Files()[1])))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Truncate(end + 3*readAhead); err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	after := newOwner(t, disk.Clone(), manual(1<<10))
+	got, rec := after.mustOpen(o.j.Files()[0], o.j.Durable()+1)
+	after.same(got, o.all)
+	if rec.TornFile != 0 || rec.TornBytes != 0 {
+		t.Errorf("told %+v", rec)
+	}
+	after.j.Close()
+}
+
 func TestAfterCloseOrSealEvenTheLastUnitsDamageIsSeen(t *testing.T) {
 	for _, end := range []func(*Journal) error{(*Journal).Close, (*Journal).Seal} {
 		disk := vfs.NewMemory()

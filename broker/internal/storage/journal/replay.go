@@ -278,7 +278,9 @@ func (r *reader) tail(off int64, number uint64) (torn int64, err error) {
 		}
 		if !r.head.reused {
 			// Nothing was here before: whatever is not zero belongs to what was torn.
-			torn = max(torn, from-off+int64(len(bytes.TrimRight(b, "\x00"))))
+			if some := len(bytes.TrimRight(b, "\x00")); some > 0 {
+				torn = max(torn, from-off+int64(some))
+			}
 		}
 		if n < readAhead {
 			break
