@@ -156,7 +156,6 @@ func backlog(b *testing.B, streams, records, size, depth, turn int) {
 		if n != records {
 			b.Fatalf("%d records drained", n)
 		}
-		start = time.Now()
 		if err := l.store.Close(); err != nil {
 			b.Fatal(err)
 		}
@@ -202,5 +201,18 @@ func BenchmarkCommit(b *testing.B) {
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(seq), "ns/record")
 		})
+	}
+}
+
+// BenchmarkReadSomewhere is a read of one record of a long stream, most of which lies in segments.
+func BenchmarkReadSomewhere(b *testing.B) {
+	l := newLoad(b, 4)
+	s := l.store.NewStream()
+	l.fill([]storage.Stream{s}, *records, 100, []uint64{0})
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := s.Read(1+rand.Uint64N(uint64(*records)), func(*storage.Record) bool { return false }); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

@@ -17,7 +17,8 @@ type file struct {
 	used atomic.Int64 // bytes of their payloads, as far as can be told
 	pins atomic.Int32 // readers; taken under the lock of a stream that has a chunk in the file
 
-	damaged atomic.Bool // it could not be copied, and is not tried again
+	complete atomic.Bool // no record comes to it any more
+	damaged  atomic.Bool // it could not be copied, and is not tried again
 
 	// Of a file of the journal. Appending owns these: Store.mu.
 	begin   int64        // of the first unit

@@ -21,8 +21,13 @@ const (
 	tidyEvery = time.Second
 )
 
-// emptied says that a file may have nothing live any more.
-func (st *Store) emptied() { st.call() }
+// emptied is called when a chunk of a file, or a reader, has gone. A file that records still come to is empty all the time, and no
+// reason to do anything.
+func (st *Store) emptied(f *file) {
+	if f.live.Load() == 0 && f.pins.Load() == 0 && f.complete.Load() {
+		st.call()
+	}
+}
 
 // call wakes the janitor.
 func (st *Store) call() {

@@ -94,6 +94,7 @@ func (f *file) stays() bool {
 // newSegmentFile returns the file of a segment, with the files that it points to.
 func (st *Store) newSegmentFile(s *segment.Segment) (*file, error) {
 	f := &file{number: s.Number(), segment: s, views: make([]atomic.Int32, len(s.Extents()))}
+	f.complete.Store(true)
 	for _, number := range s.Files() {
 		b, err := st.openBody(number)
 		if err != nil {

@@ -67,14 +67,6 @@ func (s *spans) add(from, to uint64) (added uint64) {
 	return to - from - had
 }
 
-// within returns the part of the set in [from, to).
-func (s spans) within(from, to uint64) (part spans) {
-	for i := s.find(from); i < len(s) && s[i].from < to; i++ {
-		part = append(part, span{max(s[i].from, from), min(s[i].to, to)})
-	}
-	return part
-}
-
 // size returns how many numbers are in the set.
 func (s spans) size() (n uint64) {
 	for _, r := range s {

@@ -155,6 +155,9 @@ func (st *Store) fileAt(at journal.Pos) *file {
 		return st.files[n-1]
 	}
 	f := &file{number: at.File, begin: at.Offset}
+	if n := len(st.files); n > 0 {
+		st.files[n-1].complete.Store(true)
+	}
 	st.files = append(st.files, f)
 	return f
 }

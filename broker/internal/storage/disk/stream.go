@@ -290,9 +290,7 @@ func (s *stream) remove(i, j, empty int) {
 	for k := i; k < j; k++ {
 		if c := &s.chunks[k]; c.live == 0 {
 			c.leave()
-			if c.file.live.Load() == 0 {
-				s.store.emptied()
-			}
+			s.store.emptied(c.file)
 		}
 	}
 	switch {

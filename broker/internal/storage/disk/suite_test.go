@@ -22,11 +22,3 @@ func TestAStoreOnADiskKeepsTheContract(t *testing.T) {
 		})
 	}
 }
-
-func openSubject(o storetest.Options) (storetest.Subject, error) {
-	s, err := Open(Options{FS: o.FS, Dir: o.Dir, JournalSize: o.JournalSize, Events: o.Events, Manual: true})
-	if err != nil {
-		return nil, err
-	}
-	return s, nil
-}
