@@ -82,8 +82,11 @@ func (w *world) to(s *simStream, payload []byte) Change {
 	if w.rnd.IntN(4) == 0 {
 		c.Deadline = 1 + w.rnd.Int64N(1000)
 	}
-	if w.rnd.IntN(40) == 0 {
-		s.take(1 + w.rnd.Uint64N(5)) // numbers that nobody uses
+	switch w.rnd.IntN(300) { // numbers that nobody uses
+	case 0, 1, 2, 3, 4, 5:
+		s.take(1 + w.rnd.Uint64N(5))
+	case 6:
+		s.take(1 << w.rnd.IntN(40))
 	}
 	return c
 }

@@ -25,6 +25,8 @@ func TestTheHarnessesCatchAJournalThatLies(t *testing.T) {
 	for _, harness := range []string{
 		"TestTheJournalKeepsItsPromisesWhateverCrashes",
 		"TestTheJournalKeepsItsPromisesWhereverThePowerIsCut",
+		"TestTheDiskKeepsItsPromisesWhateverCrashes",
+		"TestTheDiskKeepsItsPromisesWhereverThePowerIsCut",
 	} {
 		t.Run(harness, func(t *testing.T) {
 			cmd := exec.Command(binary, "-test.run", "^"+harness+"$")
