@@ -3,7 +3,7 @@
 FUZZTIME ?= 60s
 
 .DEFAULT_GOAL := help
-.PHONY: help run test quick race lint fuzz bench store interop full cross peers generate clean
+.PHONY: help run test quick race lint fuzz bench store crash interop full cross peers generate clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */  make \1	/' | expand -t 18
@@ -32,10 +32,13 @@ bench: ## every Go benchmark six times, for benchstat, into .build/bench.txt
 store: ## the store's harnesses at length: crashes, failing calls, rot (a quarter of an hour)
 	@.ci/store
 
+crash: ## a real broker under load: killed, and its power cut, 100 times each; a full disk (ten minutes)
+	@cd interop && WARREN_INTEROP_SAMPLE=full go test -count=1 -v -timeout 1h ./crash
+
 interop: ## other people's programs against a real warren: all cases
 	@WARREN_INTEROP_SAMPLE=full .ci/interop
 
-full: ## make test with every interop case, then the store at length, fuzz, nested modules and cross builds
+full: ## make test with every interop case and 100 kills, then the store at length, fuzz, nested modules and cross builds
 	@WARREN_INTEROP_SAMPLE=full .ci/test && .ci/store && .ci/fuzz $(FUZZTIME) && .ci/modules && .ci/cross
 
 cross: ## static binaries for linux, darwin and windows into dist/

@@ -3,6 +3,7 @@ package crash
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -71,6 +72,21 @@ func (w *worker) over() bool {
 	default:
 		return false
 	}
+}
+
+// channel opens a channel, which the broker has no reason to close while it lives.
+func (w *worker) channel() (*amqp.Channel, error) {
+	ch, err := w.conn.Channel()
+	if err != nil {
+		return nil, err
+	}
+	closed := ch.NotifyClose(make(chan *amqp.Error, 1))
+	w.all.Go(func() {
+		if reason := <-closed; reason != nil && reason.Server && reason.Code != amqp.ConnectionForced {
+			w.history.complain(fmt.Sprintf("client %d was refused: %v", w.number, reason))
+		}
+	})
+	return ch, nil
 }
 
 func (w *worker) chance(percent int) bool { return w.rng.IntN(100) < percent }
@@ -166,7 +182,7 @@ func (c *confirmed) take(most int) bool {
 
 // publish publishes until the end.
 func (p publisher) run(w *worker) {
-	ch, err := w.conn.Channel()
+	ch, err := w.channel()
 	if err != nil {
 		return
 	}
@@ -227,7 +243,7 @@ func (k consumer) run(w *worker) {
 // session consumes for a while, and reports whether there may be another.
 func (k consumer) session(w *worker) bool {
 	const window = 20
-	ch, err := w.conn.Channel()
+	ch, err := w.channel()
 	if err != nil {
 		return false
 	}
@@ -340,7 +356,7 @@ type clerk struct {
 
 func (k clerk) run(w *worker) {
 	const prefetch = 40
-	ch, err := w.conn.Channel()
+	ch, err := w.channel()
 	if err != nil || ch.Tx() != nil || ch.Qos(prefetch, 0, false) != nil {
 		return
 	}

@@ -3,6 +3,7 @@ package crash
 import (
 	"fmt"
 	"math/rand/v2"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -30,6 +31,7 @@ type harness struct {
 	declared bool
 	restarts []time.Duration
 	ends     map[string]int
+	files    map[string]int // the most that a restart found, by kind
 }
 
 // syncInterval is --sync-interval.
@@ -59,7 +61,7 @@ func newHarness(t testing.TB, binary, sync string, p promise, rounds int) *harne
 	}
 	return &harness{
 		t: t, binary: binary, sync: sync, promise: p, rounds: rounds, least: 300 * time.Millisecond,
-		dir: t.TempDir(), rng: rand.New(rand.NewPCG(lab.Seed(), 0)), history: newHistory(p, queues...), ends: map[string]int{},
+		dir: t.TempDir(), rng: rand.New(rand.NewPCG(lab.Seed(), 0)), history: newHistory(p, queues...), ends: map[string]int{}, files: map[string]int{},
 	}
 }
 
@@ -109,7 +111,7 @@ func (h *harness) run() error {
 	slices.Sort(h.restarts)
 	if n := len(h.restarts); n > 0 {
 		h.t.Logf("--sync %s, %d rounds, seed %d: %v", h.sync, h.rounds, lab.Seed(), h.history.count)
-		h.t.Logf("it ended %v; %d restarts took %v in the median, at most %v", h.ends, n, h.restarts[n/2].Round(time.Millisecond), h.restarts[n-1].Round(time.Millisecond))
+		h.t.Logf("it ended %v; %d restarts, on up to %d files of journal and %d segments, took %v in the median, at most %v", h.ends, n, h.files["journal"], h.files["segment"], h.restarts[n/2].Round(time.Millisecond), h.restarts[n-1].Round(time.Millisecond))
 	}
 	return err
 }
@@ -143,6 +145,11 @@ func (h *harness) start() *server {
 			s.Kill()
 			h.ends[killedEarly]++
 		}
+	}
+	for _, name := range []string{"journal", "segment"} {
+		names, err := filepath.Glob(filepath.Join(h.dir, "*."+name))
+		must(err)
+		h.files[name] = max(h.files[name], len(names))
 	}
 	began := time.Now()
 	s, ready := h.launch(lab.Patience)
@@ -190,9 +197,7 @@ func (h *harness) declare(s *server) *server {
 			must(&violation{fmt.Sprintf("the durable queue %s: %v", name, err)})
 		}
 		if least, most := h.history.bounds(name); q.Messages < least || q.Messages > most {
-			h.history.mu.Lock()
-			h.history.violate(nil, "%s has %d messages after a restart, not %d to %d", name, q.Messages, least, most)
-			h.history.mu.Unlock()
+			h.history.complain(fmt.Sprintf("%s has %d messages after a restart, not %d to %d", name, q.Messages, least, most))
 		}
 	}
 	return s
@@ -236,6 +241,7 @@ func (h *harness) finish(s *server, c *crew, how string) {
 	at := time.Now()
 	switch how {
 	case stopped:
+		h.history.goodbye()
 		s.Signal(syscall.SIGTERM)
 		if code := s.Exit(); code != 0 {
 			must(&violation{fmt.Sprintf("told to stop, the broker ended with code %d:\n%s", code, s.Errors())})

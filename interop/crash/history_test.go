@@ -72,6 +72,7 @@ type queue struct {
 
 // A session is one consumer, from basic.consume to its end.
 type session struct {
+	number int
 	life   int
 	closed bool
 }
@@ -106,6 +107,8 @@ type history struct {
 	now        moment
 	lives      []life // the one that has not ended is not among them
 	fence      moment
+	sessions   int
+	ending     bool // the broker says goodbye to one client after the other
 	queues     map[string]*queue
 	messages   map[id]*message
 	numbers    map[int]uint64 // by publisher, the last
@@ -161,6 +164,13 @@ func (h *history) violate(m *message, format string, args ...any) {
 		}
 	}
 	h.violations = append(h.violations, text)
+}
+
+// complain notes a contradiction that is no message's.
+func (h *history) complain(what string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.violate(nil, "%s", what)
 }
 
 // tell adds to a message's story. mu is held.
@@ -275,7 +285,8 @@ func (h *history) consume(queue string, prefetch int) *session {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.queues[queue].owed += prefetch
-	return &session{life: h.life()}
+	h.sessions++
+	return &session{number: h.sessions, life: h.life()}
 }
 
 // leave notes that a session is about to end: what it holds will come again.
@@ -306,7 +317,7 @@ func (h *history) deliver(s *session, queue string, body []byte, messageID strin
 	}
 	q := h.queues[queue]
 	at := slices.IndexFunc(m.copies, func(c *copied) bool { return c.queue == q })
-	h.tell(m, fmt.Sprintf("from %s, redelivered=%t", queue, redelivered))
+	h.tell(m, fmt.Sprintf("from %s to consumer %d, redelivered=%t", queue, s.number, redelivered))
 	if at < 0 {
 		h.violate(m, "from %s came what was not published to it", queue)
 		return nil
@@ -331,6 +342,8 @@ func (h *history) deliver(s *session, queue string, body []byte, messageID strin
 func (h *history) lawful(s *session, c *copied, redelivered bool) {
 	m, q := c.m, c.queue
 	switch {
+	case h.ending && (c.holder != nil || c.ackedIn == h.life()) && c.safe.IsZero():
+		// The connection that had it is closed already, and does not know yet.
 	case c.holder != nil && !c.holder.closed && c.holder.life == h.life():
 		h.violate(m, "from %s it came while another delivery of it was not settled", q.name)
 	case c.acked != 0 && c.ackedIn == h.life():
@@ -461,11 +474,19 @@ func (h *history) rollback(tx *transaction) {
 	h.count.rolledBack++
 }
 
+// goodbye notes that the broker is about to end in order.
+func (h *history) goodbye() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.ending = true
+}
+
 // end notes that the broker is gone, and since when: all its clients know.
 func (h *history) end(at time.Time, clean bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.lives = append(h.lives, life{at, clean, h.fence})
+	h.ending = false
 }
 
 // quiet notes that the broker has had all the time it may take without anybody asking for anything: what was acknowledged
