@@ -7,12 +7,12 @@ import (
 	"github.com/warrenmq/warren/broker/internal/storage/block"
 )
 
-// batch implements storage.Batch. It is written as the unit of the journal that it will be: a payload is filled in where it will
-// be taken from, and handing over is one append.
+// batch implements storage.Batch. It is written as the unit of the journal that it will be: a payload is filled in
+// where it will be taken from, and handing over is one append.
 //
-// Three changes are held back, since neighbours become one: what was settled, delivered and returned last. Settling and delivering may
-// come later in a batch than they were called without anybody seeing a difference; returning may not come behind a "to",
-// as it says something of records that are there.
+// Three changes are held back, since neighbours become one: what was settled, delivered and returned last. Settling
+// and delivering may come later in a batch than they were called without anybody seeing a difference; returning may
+// not come behind a "to", as it says something of records that are there.
 type batch struct {
 	store *Store
 	unit  []byte

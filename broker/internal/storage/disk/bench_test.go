@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,6 +20,7 @@ type load struct {
 	store   *Store
 	tickets []storage.Ticket // of the commits in flight
 	depth   int              // how many there are at most
+	pressed atomic.Bool      // nothing more is to be published for now
 }
 
 func newLoad(b *testing.B, depth int) *load {
@@ -30,15 +32,20 @@ func newLoad(b *testing.B, depth int) *load {
 
 func (l *load) open() {
 	l.Helper()
-	s, err := Open(Options{FS: vfs.OS(), Dir: l.dir})
+	s, err := Open(Options{FS: vfs.OS(), Dir: l.dir, Events: storage.Events{
+		Pressed: func(p storage.Pressure) { l.pressed.Store(p != storage.Easy) },
+	}})
 	if err != nil {
 		l.Fatal(err)
 	}
 	l.store = s
 }
 
-// commit hands a batch over, once no more than depth others are in flight.
+// commit hands a batch over, once no more than depth others are in flight, and there is no pressure.
 func (l *load) commit(batch storage.Batch) {
+	for l.pressed.Load() {
+		time.Sleep(time.Millisecond) // a benchmark may
+	}
 	l.tickets = append(l.tickets, batch.Commit(true))
 	if len(l.tickets) >= l.depth {
 		if err := l.store.Wait(l.tickets[0]); err != nil {
@@ -124,7 +131,7 @@ func backlog(b *testing.B, streams, records, size, depth, turn int) {
 		start := time.Now()
 		l.fill(all, records, size, make([]uint64, streams))
 		l.rate(records, time.Since(start), "fill")
-		time.Sleep(200 * time.Millisecond) // a benchmark may: the janitor comes to rest
+		time.Sleep(200 * time.Millisecond) // the janitor comes to rest
 		s := l.store.Stats()
 		b.ReportMetric(float64(s.Written+s.Filed)/float64(records*size), "WA")
 		b.ReportMetric(float64(heap())/1e6, "heap-MB")

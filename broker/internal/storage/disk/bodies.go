@@ -14,8 +14,8 @@ import (
 // large is from how many bytes on a payload may stay where it is when its file of the journal is copied.
 const large = 64 << 10
 
-// body is a file of the journal whose large payloads a segment points to. It belongs to that segment: it comes with it, and
-// goes with it.
+// body is a file of the journal whose large payloads a segment points to. It belongs to that segment: it comes with
+// it, and goes with it.
 type body struct {
 	number  uint64
 	disk    vfs.File

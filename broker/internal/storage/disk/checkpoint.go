@@ -41,8 +41,8 @@ type picture struct {
 	dropped    spans
 }
 
-// Checkpoint writes down how things are, if they are different from what the last checkpoint says. Recovery begins there, and files of
-// which it needs nothing are free.
+// Checkpoint writes down how things are, if they are different from what the last checkpoint says. Recovery begins
+// there, and files of which it needs nothing are free.
 func (st *Store) Checkpoint() error { return st.working(st.checkpoint) }
 
 // working does something that needs work, and then tells the owner what came of it.
@@ -70,8 +70,8 @@ func (st *Store) fine() error {
 
 // checkpoint does so. work is held.
 //
-// The picture is taken in one moment. It is of a time that may not be durable yet, so the journal is synced before the file
-// gets its name.
+// The picture is taken in one moment. It is of a time that may not be durable yet, so the journal is synced before
+// the file gets its name.
 func (st *Store) checkpoint() error {
 	st.mu.Lock()
 	p, streams, recyclable := st.take()
@@ -124,8 +124,8 @@ func (st *Store) checkpoint() error {
 	return nil
 }
 
-// unwritten is for a file that could not be written: for want of room, which may come again, or for a reason after which the
-// disk is not to be trusted.
+// unwritten is for a file that could not be written: for want of room, which may come again, or for a reason after
+// which the disk is not to be trusted.
 func (st *Store) unwritten(what string, err error) error {
 	err = fmt.Errorf("disk: writing %s: %w", what, err)
 	if errors.Is(err, vfs.ErrNoSpace) {
@@ -136,7 +136,8 @@ func (st *Store) unwritten(what string, err error) error {
 	return err
 }
 
-// writeFile writes a file that is there whole or not at all. renamed says that it may be there although there is an error.
+// writeFile writes a file that is there whole or not at all. renamed says that it may be there although there is an
+// error.
 func writeFile(fs vfs.FS, dir, name string, b []byte) (renamed bool, err error) {
 	temp := filepath.Join(dir, name+tempSuffix)
 	f, err := fs.Create(temp)
@@ -160,10 +161,13 @@ func writeFile(fs vfs.FS, dir, name string, b []byte) (renamed bool, err error) 
 	return true, fs.SyncDir(dir)
 }
 
-// take takes a picture, all but the number of the file with the values, with what of it is about streams encoded already. mu is held.
-// recyclable are the files of the journal that it has no need of.
+// take takes a picture, all but the number of the file with the values, with what of it is about streams encoded
+// already. mu is held. recyclable are the files of the journal that it has no need of.
 func (st *Store) take() (p picture, streams []byte, recyclable []*file) {
-	p = picture{lastStream: st.lastStream.Load(), ticket: max(st.ticket, st.journal.Durable()), at: st.at, opened: st.opened, known: st.saved.known, dropped: slices.Clone(st.dropped)}
+	p = picture{
+		lastStream: st.lastStream.Load(), ticket: max(st.ticket, st.journal.Durable()), at: st.at,
+		opened: st.opened, known: st.saved.known, dropped: slices.Clone(st.dropped),
+	}
 	bodies := map[uint64]bool{}
 	for _, f := range st.segments {
 		if f.live.Load() > 0 {
@@ -187,7 +191,8 @@ func (st *Store) take() (p picture, streams []byte, recyclable []*file) {
 	return p, st.appendStreams(nil, p.segments), recyclable
 }
 
-// sealedFiles returns the files of the journal that are complete, synced, and of which everything has taken effect. mu is held.
+// sealedFiles returns the files of the journal that are complete, synced, and of which everything has taken effect.
+// mu is held.
 func (st *Store) sealedFiles() (files []*file) {
 	for _, info := range st.journal.SealedFiles() {
 		i, found := slices.BinarySearchFunc(st.files, info.Number, func(f *file, n uint64) int {
@@ -215,8 +220,8 @@ func (st *Store) sealed() []*file {
 	return st.sealedFiles()
 }
 
-// adopt takes files out of the journal that belong to segments from now on, unless somebody is still reading what he found in them before.
-// work is held, and a checkpoint says whose they are.
+// adopt takes files out of the journal that belong to segments from now on, unless somebody is still reading what he
+// found in them before. work is held, and a checkpoint says whose they are.
 func (st *Store) adopt() {
 	read := st.sealed()
 	st.adopting = false
@@ -246,7 +251,8 @@ func (st *Store) drop(number uint64) {
 	st.files = slices.DeleteFunc(st.files, func(f *file) bool { return f.number == number })
 }
 
-// sweep gives files to their owners, and removes those that the last checkpoint has no need of, as far as nobody reads them. work is held.
+// sweep gives files to their owners, and removes those that the last checkpoint has no need of, as far as nobody
+// reads them. work is held.
 func (st *Store) sweep() {
 	st.adopt()
 	st.leaving = slices.DeleteFunc(st.leaving, func(f *file) bool {
@@ -297,10 +303,11 @@ func (st *Store) remove(name string) {
 //	|                 | u32     |           | u32     |
 //	+-----------------+---------+-----------+---------+
 //
-// little endian; the checksum covers what stands before it. The body is made of unsigned varints: the numbers of picture in their order; how
-// many files of the journal, and the number of each, less the one before; how many segments, and of each its number, its size and the spans of
-// its extents that nobody has anything in; the spans of dropped; and the streams, see appendStreams. Spans are how many there are, and of each
-// how far it begins behind the one before and how long it is.
+// little endian; the checksum covers what stands before it. The body is made of unsigned varints: the numbers of
+// picture in their order; how many files of the journal, and the number of each, less the one before; how many
+// segments, and of each its number, its size and the spans of its extents that nobody has anything in; the spans of
+// dropped; and the streams, see appendStreams. Spans are how many there are, and of each how far it begins behind the
+// one before and how long it is.
 const (
 	checkpointMagic   = "WRNCHKP1"
 	checkpointVersion = 1
@@ -354,7 +361,8 @@ func appendSpans(b []byte, s spans) []byte {
 //	parts      how many chunks are in segments, without those that are whole extents with nothing dead and nothing missing;
 //	           and of each: which of the segments, extent, first, last - first, dead
 //
-// dead is 0 and spans, less first; or 1, how far below first a bitmap begins, for how many numbers, and its words (u64).
+// dead is 0 and spans, less first; or 1, how far below first a bitmap begins, for how many numbers, and its words
+// (u64).
 //
 // mu is held.
 func (st *Store) appendStreams(b []byte, segments []*file) []byte {
@@ -371,6 +379,7 @@ func (st *Store) appendStreams(b []byte, segments []*file) []byte {
 	all := st.all()
 	b = binary.AppendUvarint(b, uint64(len(all)))
 	var scratch spans
+	var parts []*chunk
 	for _, s := range all {
 		s.mu.Lock()
 		for _, n := range [...]uint64{s.id, s.next, s.delivered} {
@@ -378,25 +387,22 @@ func (st *Store) appendStreams(b []byte, segments []*file) []byte {
 		}
 		b = appendMarks(b, s.returned)
 		b = appendSpans(b, s.early)
-		parts := 0
-		scratch = scratch[:0]
+		parts, scratch = parts[:0], scratch[:0]
 		for i := range s.chunks {
 			c := &s.chunks[i]
 			if c.places != nil {
 				scratch = c.places.alive(scratch)
 			} else if !c.whole() {
-				parts++
+				parts = append(parts, c)
 			}
 		}
 		b = appendSpans(b, scratch)
-		b = binary.AppendUvarint(b, uint64(parts))
-		for i := range s.chunks {
-			if c := &s.chunks[i]; c.places == nil && !c.whole() {
-				for _, n := range [...]uint64{uint64(index[c.file]), uint64(c.extent), c.first, c.last - c.first} {
-					b = binary.AppendUvarint(b, n)
-				}
-				b = c.appendDead(b)
+		b = binary.AppendUvarint(b, uint64(len(parts)))
+		for _, c := range parts {
+			for _, n := range [...]uint64{uint64(index[c.file]), uint64(c.extent), c.first, c.last - c.first} {
+				b = binary.AppendUvarint(b, n)
 			}
+			b = c.appendDead(b)
 		}
 		s.mu.Unlock()
 	}

@@ -34,8 +34,8 @@ type file struct {
 	unseen   spans            // extents that have no view, when a checkpoint was begun; lock: Store.work
 }
 
-// chunk is a run of a stream's records in one file. The chunks of a stream follow one another: their numbers do not overlap.
-// A chunk has a live record at least. The lock is the stream's.
+// chunk is a run of a stream's records in one file. The chunks of a stream follow one another: their numbers do not
+// overlap. A chunk has a live record at least. The lock is the stream's.
 type chunk struct {
 	first uint64 // that is alive
 	last  uint64 // above which it has none
@@ -117,8 +117,8 @@ func (c *chunk) next(seq uint64) (uint64, bool) {
 	return g.from, g.from < g.to
 }
 
-// kill settles the records from and including from, up to and excluding to, and returns how many of them were alive. The chunk is
-// to be removed when none is left.
+// kill settles the records from and including from, up to and excluding to, and returns how many of them were alive.
+// The chunk is to be removed when none is left.
 func (c *chunk) kill(from, to uint64) (killed int) {
 	from, to = max(from, c.first), min(to, c.last+1)
 	if from >= to {
@@ -190,7 +190,8 @@ func (c *chunk) leave() {
 	}
 }
 
-// split returns what of the chunk lies below a number that is none of its records', and what lies above. It counts as left.
+// split returns what of the chunk lies below a number that is none of its records', and what lies above. It counts as
+// left.
 func (c *chunk) split(seq uint64) (parts []chunk) {
 	left := c.bytes
 	for _, s := range [...]span{{c.first, seq}, {seq + 1, c.last + 1}} {
@@ -204,8 +205,8 @@ func (c *chunk) split(seq uint64) (parts []chunk) {
 	return parts
 }
 
-// within returns the part of the chunk from and including from, up to and excluding to, if a record there is alive. It is in
-// place of the chunk: the file's counts do not change.
+// within returns the part of the chunk from and including from, up to and excluding to, if a record there is alive.
+// It is in place of the chunk: the file's counts do not change.
 func (c *chunk) within(from, to uint64) (chunk, bool) {
 	first, ok := c.next(from)
 	if !ok || first >= to {

@@ -147,7 +147,8 @@ func FuzzDecodeValues(f *testing.F) {
 			return
 		}
 		again := map[string][]byte{}
-		if err := decodeValues(encodeValues(values), func(c *change) { again[string(c.key)] = c.value }); err != nil || !maps.EqualFunc(values, again, bytes.Equal) {
+		err := decodeValues(encodeValues(values), func(c *change) { again[string(c.key)] = c.value })
+		if err != nil || !maps.EqualFunc(values, again, bytes.Equal) {
 			t.Fatalf("%v, %q, %q", err, values, again)
 		}
 	})

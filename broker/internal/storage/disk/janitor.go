@@ -15,14 +15,15 @@ const (
 	together = 2
 	// gather is up to how many segments are made one.
 	gather = 16
-	// fewAlive is up to how many live records a segment is looked at again whenever one has died: one of them may be most of it.
+	// fewAlive is up to how many live records a segment is looked at again whenever one has died: one of them may be
+	// most of it.
 	fewAlive = 512
 	// tidyEvery is how often the janitor looks without being called.
 	tidyEvery = time.Second
 )
 
-// emptied is called when a chunk of a file, or a reader, has gone. A file that records still come to is empty all the time, and no
-// reason to do anything.
+// emptied is called when a chunk of a file, or a reader, has gone. A file that records still come to is empty all the
+// time, and no reason to do anything.
 func (st *Store) emptied(f *file) {
 	if f.live.Load() == 0 && f.pins.Load() == 0 && f.complete.Load() {
 		st.call()
@@ -100,7 +101,8 @@ func (st *Store) tidy(idle bool) error {
 	return nil
 }
 
-// sealedNow returns the sealed files of the journal of which something is alive, oldest first, and how many others there are.
+// sealedNow returns the sealed files of the journal of which something is alive, oldest first, and how many others
+// there are.
 func (st *Store) sealedNow() (live []*file, dead int) {
 	for _, f := range st.sealed() {
 		switch {
@@ -113,7 +115,8 @@ func (st *Store) sealedNow() (live []*file, dead int) {
 	return live, dead
 }
 
-// CopyOut copies what is alive in the oldest sealed file of the journal to a segment, and frees files of which nothing is.
+// CopyOut copies what is alive in the oldest sealed file of the journal to a segment, and frees files of which
+// nothing is.
 func (st *Store) CopyOut() error {
 	st.look()
 	return st.working(func() error {
@@ -168,8 +171,8 @@ func (f *file) cost() int64 {
 	return n
 }
 
-// measure sets right how many bytes are alive in a segment, when that may be quite different from what the average of its payloads makes it.
-// work is held.
+// measure sets right how many bytes are alive in a segment, when that may be quite different from what the average of
+// its payloads makes it. work is held.
 func (st *Store) measure(f *file) error {
 	live := f.live.Load()
 	if live == f.measured || len(f.bodies) == 0 && live > fewAlive && live > f.measured-f.measured/8 {

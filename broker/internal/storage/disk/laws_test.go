@@ -599,7 +599,8 @@ func TestALowDiskIsFullAndManyFilesAreBehind(t *testing.T) {
 	}
 }
 
-// TestCloseDoesNotWaitForRoom: with a full disk, and more waiting than the journal takes, somebody is blocked in Commit.
+// TestCloseDoesNotWaitForRoom: with a full disk, and more waiting than the journal takes, somebody is blocked in
+// Commit.
 func TestCloseDoesNotWaitForRoom(t *testing.T) {
 	disk := vfs.NewMemory()
 	full := make(chan struct{})
@@ -717,5 +718,34 @@ func TestALargePayloadIsFilledInWhereItWillBeTakenFrom(t *testing.T) {
 	payload[0] = 0xff
 	if n := bytes.IndexByte(batch.unit, 0xff); n < 0 || &batch.unit[n] != &payload[0] {
 		t.Fatal("the payload was moved")
+	}
+}
+
+func TestWhoLooksAtFiguresHoldsUpNobody(t *testing.T) {
+	b := newBench(t)
+	var wg sync.WaitGroup
+	done := make(chan struct{})
+	for range 2 {
+		wg.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+					b.store.Stats()
+					b.store.Streams()
+				}
+			}
+		})
+	}
+	for range 300 {
+		s := b.store.NewStream()
+		b.publish(s, 1, "x")
+		b.commit(func(batch storage.Batch) { batch.Drop(s) })
+	}
+	close(done)
+	wg.Wait()
+	if s := b.store.Stats(); s.Streams != 0 || s.Records != 0 {
+		t.Fatalf("%+v", s)
 	}
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/warrenmq/warren/broker/internal/storage/vfs"
 )
 
-// A file of values is drawn like a checkpoint, with "WRNMETA1"; its body is how many values there are, and each: length of the
-// key, key, length of the value, value, with varints, in the order of the keys.
+// A file of values is drawn like a checkpoint, with "WRNMETA1"; its body is how many values there are, and each:
+// length of the key, key, length of the value, value, with varints, in the order of the keys.
 const (
 	metaMagic   = "WRNMETA1"
 	metaVersion = 1

@@ -14,8 +14,8 @@ import (
 	"github.com/warrenmq/warren/broker/internal/storage/vfs"
 )
 
-// machine is a store of which rapid takes each step, and the batches that it was given. Unlike the simulator it has few streams whose numbers
-// come in any order and with gaps, so that chunks are split, and runs become bitmaps.
+// machine is a store of which rapid takes each step, and the batches that it was given. Unlike the simulator it has
+// few streams whose numbers come in any order and with gaps, so that chunks are split, and runs become bitmaps.
 type machine struct {
 	disk    *vfs.Memory
 	store   *Store
@@ -77,7 +77,8 @@ func (m *machine) to(changes []storetest.Change, id, seq uint64, n int) []storet
 	}
 	m.used[id][seq] = true
 	m.serial++
-	c := storetest.Change{Op: storetest.To, Stream: id, Seq: seq, Transient: m.serial%7 == 0, Payload: append(fmt.Appendf(nil, "%d/%d ", id, m.serial), make([]byte, n)...)}
+	c := storetest.Change{Op: storetest.To, Stream: id, Seq: seq, Transient: m.serial%7 == 0}
+	c.Payload = append(fmt.Appendf(nil, "%d/%d ", id, m.serial), make([]byte, n)...)
 	if m.serial%3 == 0 {
 		c.Deadline = int64(1 + m.serial*7919%1000)
 	}
@@ -85,7 +86,8 @@ func (m *machine) to(changes []storetest.Change, id, seq uint64, n int) []storet
 }
 
 func (m *machine) publishRun(t *rapid.T) {
-	id, first, n, size := m.id(t), rapid.Uint64Range(1, machineNumbers).Draw(t, "first"), rapid.IntRange(1, 300).Draw(t, "n"), rapid.IntRange(0, 60).Draw(t, "size")
+	id, first := m.id(t), rapid.Uint64Range(1, machineNumbers).Draw(t, "first")
+	n, size := rapid.IntRange(1, 300).Draw(t, "n"), rapid.IntRange(0, 60).Draw(t, "size")
 	step := rapid.Uint64Range(1, 3).Draw(t, "step")
 	var changes []storetest.Change
 	for i := range uint64(n) {
@@ -180,7 +182,8 @@ func (m *machine) put(t *rapid.T) {
 
 func (m *machine) crash(t *rapid.T) {
 	m.history.Durable(m.store.Durable())
-	m.disk = m.disk.Crash(rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "luck"), 0)), rapid.SampledFrom([]float64{0, 0.5, 1}).Draw(t, "kept"))
+	luck := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "luck"), 0))
+	m.disk = m.disk.Crash(luck, rapid.SampledFrom([]float64{0, 0.5, 1}).Draw(t, "kept"))
 	m.reopened(t)
 }
 

@@ -14,8 +14,9 @@ import (
 	"github.com/warrenmq/warren/broker/internal/storage/segment"
 )
 
-// Open opens the store in a folder, and makes one where there is none. Somebody else having the folder is a *vfs.LockedError.
-// Files that are not as they were written are a *storage.DamageError, files of a younger format an error that says so.
+// Open opens the store in a folder, and makes one where there is none. Somebody else having the folder is a
+// *vfs.LockedError. Files that are not as they were written are a *storage.DamageError, files of a younger format an
+// error that says so.
 func Open(o Options) (*Store, error) {
 	o.fill()
 	if err := o.FS.MkdirAll(o.Dir); err != nil {
@@ -55,8 +56,8 @@ func Open(o Options) (*Store, error) {
 
 const lockName = "lock"
 
-// recovery is how a store is opened: the last checkpoint says which files there are and what was so behind one unit of the journal; the journal
-// says what came then. Of units before that only the places of records are taken.
+// recovery is how a store is opened: the last checkpoint says which files there are and what was so behind one unit
+// of the journal; the journal says what came then. Of units before that only the places of records are taken.
 type recovery struct {
 	*Store
 	names     []string
@@ -249,8 +250,8 @@ func (s *stream) load(f *file, extent int, first, last uint64, dead *holes) {
 	s.chunks = append(s.chunks, c)
 }
 
-// transients settles the transient records in segments. Those in segments that were there when the store was opened for the last time have
-// been settled then, and the checkpoint says so.
+// transients settles the transient records in segments. Those in segments that were there when the store was opened
+// for the last time have been settled then, and the checkpoint says so.
 func (rc *recovery) transients(opened uint64) error {
 	for _, f := range rc.segments {
 		if f.number < opened {

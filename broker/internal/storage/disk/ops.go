@@ -22,8 +22,8 @@ import (
 //	put         8            length of the key, key, length of the value, value
 //	delete      9            length of the key, key
 //
-// A record is read from where its "to" stands, while its file is there; check, the lower 16 bits (little endian) of the CRC-32C of what
-// stands before it in the change, tells that this is one still.
+// A record is read from where its "to" stands, while its file is there; check, the lower 16 bits (little endian) of
+// the CRC-32C of what stands before it in the change, tells that this is one still.
 type kind uint8
 
 const (

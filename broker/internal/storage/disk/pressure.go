@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// behindAbove is with how many sealed files that are to be copied there is storage.Behind, and easyBelow with how many
-	// it is over.
+	// behindAbove is with how many sealed files that are to be copied there is storage.Behind, and easyBelow with how
+	// many it is over.
 	behindAbove = 4
 	easyBelow   = 3
 )

@@ -8,8 +8,9 @@ import (
 	"github.com/warrenmq/warren/broker/internal/storage/segment"
 )
 
-// reader reads records of streams. It looks at a stream in turns: under the stream's lock it notes which records of one chunk
-// are alive and pins their file (plan), then it reads them without a lock. It is for one goroutine at a time, and is used again.
+// reader reads records of streams. It looks at a stream in turns: under the stream's lock it notes which records of
+// one chunk are alive and pins their file (plan), then it reads them without a lock. It is for one goroutine at a
+// time, and is used again.
 type reader struct {
 	store *Store
 
@@ -80,8 +81,8 @@ func (st *Store) giveBack(r *reader) {
 	st.readers.Put(r)
 }
 
-// plan looks for the first chunk with a live record from a number on, of those that want says, pins its file and notes what
-// is alive there. It reports whether there is one.
+// plan looks for the first chunk with a live record from a number on, of those that want says, pins its file and
+// notes what is alive there. It reports whether there is one.
 func (r *reader) plan(s *stream, from uint64, want func(*chunk) bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -271,7 +272,8 @@ func (r *reader) elsewhere(f *found) error {
 			return err
 		}
 	}
-	return &storage.DamageError{File: segment.Name(r.file.number), What: fmt.Sprintf("record %d has its payload in file %d, which is not there", f.seq, f.at.File)}
+	return &storage.DamageError{File: segment.Name(r.file.number),
+		What: fmt.Sprintf("record %d has its payload in file %d, which is not there", f.seq, f.at.File)}
 }
 
 // fetch reads the payload of a record that was read without.

@@ -174,7 +174,8 @@ func (rc *recovery) clean(journals []uint64, bodies map[uint64]bool) error {
 	return nil
 }
 
-// ours reports whether a file of that name is one of the store's, except for those that stay and those that are the journal's own.
+// ours reports whether a file of that name is one of the store's, except for those that stay and those that are the
+// journal's own.
 func ours(name string) bool {
 	if name == checkpointName+tempSuffix {
 		return true

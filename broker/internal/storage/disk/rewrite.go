@@ -10,11 +10,12 @@ import (
 	"github.com/warrenmq/warren/broker/internal/storage/segment"
 )
 
-// rewrite copies what is alive in some files to a new segment, sorted by stream, and has it read from there. That is how files of the
-// journal are copied out, and how segments of which little is left are gathered.
+// rewrite copies what is alive in some files to a new segment, sorted by stream, and has it read from there. That is
+// how files of the journal are copied out, and how segments of which little is left are gathered.
 //
 // Nothing stands still meanwhile. A record that is settled after it was copied is not installed as alive (install); a
-// stream that is dropped has nothing to install. Until a checkpoint names the new segment a crash leaves everything where it was.
+// stream that is dropped has nothing to install. Until a checkpoint names the new segment a crash leaves everything
+// where it was.
 //
 // The sources are complete: no record comes to them any more. work is held.
 type rewrite struct {
@@ -150,7 +151,8 @@ func (rw *rewrite) write(streams []*stream) (*segment.Segment, error) {
 	return s, err
 }
 
-// stream writes what a stream has in the sources. Between what is written behind one another no chunk of another file lies.
+// stream writes what a stream has in the sources. Between what is written behind one another no chunk of another file
+// lies.
 func (rw *rewrite) stream(s *stream) error {
 	r := rw.reader
 	begun := false
@@ -266,30 +268,36 @@ func (rw *rewrite) install(f *file, streams []*stream) {
 	}
 }
 
-// install puts views of extents of a new segment, from number e up to end, in place of chunks whose records were copied there.
+// install puts views of extents of a new segment, from number e up to end, in place of chunks whose records were
+// copied there.
 func (s *stream) install(f *file, e, end int, copied func(*chunk) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	extents := f.segment.Extents()
-	out := make([]chunk, 0, len(s.chunks))
-	for i := 0; i < len(s.chunks); {
-		c := &s.chunks[i]
+	lo := slices.IndexFunc(s.chunks, func(c chunk) bool { return copied(&c) })
+	if lo < 0 {
+		return // everything was settled meanwhile
+	}
+	at, done := lo, lo // chunks up to at are those of the new list, up to done those that were looked at
+	for done < len(s.chunks) {
+		c := &s.chunks[done]
 		if !copied(c) {
-			out = append(out, *c)
-			i++
+			s.chunks[at] = *c
+			at, done = at+1, done+1
 			continue
 		}
 		for e < end-1 && extents[e].Last < c.first {
 			e++
 		}
-		j := i + 1
-		for j < len(s.chunks) && copied(&s.chunks[j]) && s.chunks[j].first <= extents[e].Last {
-			j++
+		next := done + 1
+		for next < len(s.chunks) && copied(&s.chunks[next]) && s.chunks[next].first <= extents[e].Last {
+			next++
 		}
-		out = append(out, view(f, e, s.chunks[i:j]))
-		i = j
+		s.chunks[at] = view(f, e, s.chunks[done:next])
+		at, done = at+1, next
 	}
-	s.chunks = out
+	clear(s.chunks[at:])
+	s.chunks = s.chunks[:at]
 }
 
 // view makes one chunk, of an extent, of neighbouring chunks whose live records are all in it. Those are left.

@@ -75,8 +75,8 @@ func (s spans) size() (n uint64) {
 	return n
 }
 
-// holes is a set of numbers within bounds: those of an extent's numbers that are not alive. It is a list of spans while that is short,
-// and a bitmap once that takes less memory: so it never takes much more than a bit per number.
+// holes is a set of numbers within bounds: those of an extent's numbers that are not alive. It is a list of spans
+// while that is short, and a bitmap once that takes less memory: so it never takes much more than a bit per number.
 type holes struct {
 	bounds span
 	spans  spans
@@ -131,7 +131,8 @@ func (h *holes) has(n uint64) bool {
 	return h.bits[n/64]>>(n%64)&1 != 0
 }
 
-// gap returns the first run of numbers from n on, and below limit, that are not in the set; it is empty when there is none.
+// gap returns the first run of numbers from n on, and below limit, that are not in the set; it is empty when there is
+// none.
 func (h *holes) gap(n, limit uint64) span {
 	switch {
 	case n >= limit:

@@ -17,7 +17,8 @@ import (
 
 // Store implements storage.Store on a disk. See the package's documentation.
 //
-// Locks, in the order in which they are taken: work, door, mu, a stream's mu, table, values.mu. Beneath them are those of the journal.
+// Locks, in the order in which they are taken: work, door, mu, a stream's mu, table, values.mu. Beneath them are
+// those of the journal.
 type Store struct {
 	o    Options
 	fs   vfs.FS
@@ -37,8 +38,8 @@ type Store struct {
 	// door is held by the one whose batch is next, also while it waits for room in the journal.
 	door sync.Mutex
 
-	// mu is held while a batch is handed over, so that batches take effect in the order that they have in the journal, and while
-	// a picture of the store is taken.
+	// mu is held while a batch is handed over, so that batches take effect in the order that they have in the
+	// journal, and while a picture of the store is taken.
 	mu sync.Mutex
 	// mu owns these.
 	at      journal.Pos    // behind the last unit that has taken effect
@@ -127,7 +128,8 @@ func (st *Store) apply(at journal.Pos, ticket storage.Ticket, unit []byte, steps
 	}
 }
 
-// applyRun makes those steps take effect that are of the stream of the first one and stand behind it, and returns how many.
+// applyRun makes those steps take effect that are of the stream of the first one and stand behind it, and returns how
+// many.
 func (st *Store) applyRun(f *file, unit int64, steps []step) (n int) {
 	s := steps[0].stream
 	if !s.known {
@@ -322,10 +324,9 @@ func (st *Store) Stats() storage.Stats {
 		Filed:       st.filed.Load(),
 		Free:        st.pressure.free.Load(),
 	}
-	st.table.RLock()
-	defer st.table.RUnlock()
-	s.Streams = len(st.streams)
-	for _, stream := range st.streams {
+	all := st.all()
+	s.Streams = len(all)
+	for _, stream := range all {
 		stream.mu.Lock()
 		s.Records += stream.live
 		s.Bytes += stream.bytes()

@@ -9,8 +9,8 @@ import (
 	"github.com/warrenmq/warren/broker/internal/storage"
 )
 
-// stream implements storage.Stream. What it knows of a record is in which chunk it is, and of a chunk's records which are alive:
-// nothing per record, except for the files of the journal that were not copied yet.
+// stream implements storage.Stream. What it knows of a record is in which chunk it is, and of a chunk's records which
+// are alive: nothing per record, except for the files of the journal that were not copied yet.
 type stream struct {
 	store *Store
 	id    uint64
@@ -38,8 +38,9 @@ type mark struct {
 	deliveries uint16
 }
 
-// maxEarly is how many runs of numbers are remembered that were settled when there was nothing to settle. Batches overtake one another
-// by little; who settles the same records again and again is no reason to grow. Beyond it the lowest are forgotten.
+// maxEarly is how many runs of numbers are remembered that were settled when there was nothing to settle. Batches
+// overtake one another by little; who settles the same records again and again is no reason to grow. Beyond it the
+// lowest are forgotten.
 const maxEarly = 1 << 16
 
 func newStream(st *Store, id uint64) *stream { return &stream{store: st, id: id, next: 1} }
@@ -93,7 +94,8 @@ func (s *stream) alive(seq uint64) bool {
 	return i < len(s.chunks) && s.chunks[i].alive(seq)
 }
 
-// deliveries returns how often a record has been out, as far as was said, and up to which number that is so for all others.
+// deliveries returns how often a record has been out, as far as was said, and up to which number that is so for all
+// others.
 func (s *stream) deliveries(seq uint64) (n uint16, until uint64) {
 	until = noNumber
 	if seq <= s.delivered {
@@ -123,8 +125,8 @@ func (s *stream) markAt(seq uint64) int {
 	return i
 }
 
-// apply makes a step take effect. It is at unit+step.at in a file of the journal. mu is held; so is Store.mu, or nobody else
-// knows of the store yet.
+// apply makes a step take effect. It is at unit+step.at in a file of the journal. mu is held; so is Store.mu, or
+// nobody else knows of the store yet.
 func (s *stream) apply(f *file, unit int64, c *step) {
 	if s.dropped {
 		return
@@ -228,7 +230,8 @@ func (s *stream) place(f *file, seq uint64, off uint32, deadline, size int64) {
 	s.count(&s.chunks[i], deadline, size)
 }
 
-// insert puts a record into a chunk of the journal that reaches as far, or to there. False: a record with that number is there.
+// insert puts a record into a chunk of the journal that reaches as far, or to there. False: a record with that number
+// is there.
 func (s *stream) insert(c *chunk, seq uint64, off uint32) bool {
 	p := c.places
 	i := p.find(seq)
@@ -305,8 +308,8 @@ func (s *stream) remove(i, j, empty int) {
 	}
 }
 
-// reuse empties the list of chunks and keeps, of a short one, what the next record needs: a stream that is empty every now and then
-// should not make garbage each time.
+// reuse empties the list of chunks and keeps, of a short one, what the next record needs: a stream that is empty
+// every now and then should not make garbage each time.
 func (s *stream) reuse() {
 	if n := len(s.chunks); n > 0 && cap(s.chunks) <= 8 {
 		if p := s.chunks[n-1].places; p != nil && cap(p.entries) <= 1024 {
@@ -334,7 +337,8 @@ func (s *stream) newPlaces(seq uint64, off uint32) *places {
 	return p
 }
 
-// forget drops marks of records that are all settled. While the store is being opened some of them are only about to be found.
+// forget drops marks of records that are all settled. While the store is being opened some of them are only about to
+// be found.
 func (s *stream) forget() {
 	if s.store.opening {
 		return

@@ -23,7 +23,8 @@ func (w *window) reset() {
 	}
 }
 
-// view returns [from, to) of the planned file, which belongs to spot i; payloads says that those of the spots are wanted as well.
+// view returns [from, to) of the planned file, which belongs to spot i; payloads says that those of the spots are
+// wanted as well.
 func (w *window) view(r *reader, i int, from, to int64, payloads bool) ([]byte, error) {
 	if w.file == r.file && w.at <= from && to <= w.at+int64(len(w.buf)) {
 		return w.buf[from-w.at : to-w.at], nil
