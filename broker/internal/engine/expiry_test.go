@@ -163,3 +163,19 @@ func TestAClosedBrokerSetsNoAlarm(t *testing.T) {
 		t.Errorf("%d timers", n)
 	}
 }
+
+func TestWhatAFetchFindsExpiredIsNotCountedAsStored(t *testing.T) {
+	h, g, clock := timed(t)
+	g.declare(QueueSpec{Name: "q"})
+	g.publish("", "q", "for ever")
+	g.mortal("q", "for a while", "100")
+	clock.advance(200 * time.Millisecond)
+	for range 2 { // the first one is in front of what has expired
+		_, err := g.Get(g.batch, "q", true, func(*Delivery, int) {})
+		g.must(err)
+		g.batch.End()
+	}
+	if n := h.Stored(); n != 0 {
+		t.Errorf("%d bytes are stored in an empty queue", n)
+	}
+}

@@ -254,6 +254,7 @@ func (q *Queue) get(b *Batch, noAck bool, take func(d *Delivery, remaining int))
 	}
 	e, ok := q.first(b)
 	if !ok {
+		q.account(b) // of what has expired
 		return false, q.down.orNil()
 	}
 	q.prepare(e, nil, noAck)
