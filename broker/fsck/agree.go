@@ -17,6 +17,7 @@ func (s *survey) definitions() error {
 	s.topology = topologyOf(s.pairs)
 	s.unreadable()
 	s.homeless()
+	s.topology = topologyOf(s.pairs)
 	s.unnamed()
 	s.topology = topologyOf(s.pairs)
 	s.explain()
@@ -77,6 +78,16 @@ func (s *survey) homeless() {
 	}
 	for _, d := range t.Queues {
 		home(d.VHost, fmt.Sprintf("the queue %q", d.Name))
+	}
+	owners := map[uint64]string{}
+	for _, d := range t.Queues {
+		if other, taken := owners[d.Stream]; taken && d.Stream != 0 {
+			s.wrong(fmt.Sprintf("the queues %q and %q have the same messages", other, d.Name), "what is taken from one is taken from both",
+				fmt.Sprintf("the queue %q is empty from now on", d.Name))
+			d.Stream = 0
+			s.put(d)
+		}
+		owners[d.Stream] = d.Name
 	}
 	for _, d := range t.Permissions {
 		if _, ok := s.values[definitions.User{Name: d.User}.Key()]; !ok {

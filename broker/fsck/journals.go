@@ -19,8 +19,9 @@ func (s *survey) replay() error {
 			continue
 		}
 		p := s.problem(journal.Name(n), 0, 0, "it is missing")
-		p.Means = "messages in it are lost; such as were acknowledged in it come again"
+		p.Means = "messages in it are lost, and it cannot be told how many; such as were acknowledged in it come again; definitions may be missing"
 		p.Repair = "it is forgotten"
+		s.defaced = true
 	}
 	next := s.cp.Ticket + 1
 	if s.guessed {
@@ -47,44 +48,54 @@ func (s *survey) replay() error {
 		s.note("the end of %s, %d bytes from byte %d on, was being written when the broker ended; nobody was told that it is safe",
 			journal.Name(found.TornFile), found.TornBytes, found.TornAt)
 	}
-	told := false
-	lost := func(what *storage.DamageError, bytes int64) {
-		if isDamage {
-			told = told || what.File == damage.File
-			s.unread(what, bytes)
-		}
+	type gap struct {
+		*storage.DamageError
+		bytes int64
 	}
+	var gaps []gap
+	reached := map[uint64]int64{} // by file: where the last unit that can be read ends
 	file := uint64(0)
 	err = journal.Salvage(s.fs, s.dir, s.journals, func(number uint64, off int64, unit []byte) error {
 		if number != file {
 			file = number
 			s.meter.file(journal.Name(number))
 		}
+		reached[number] = off + int64(len(unit))
 		s.meter.add(int64(len(unit)))
 		if err := s.ctx.Err(); err != nil {
 			return err
 		}
 		return s.unit(number, off, unit)
-	}, lost)
-	if err == nil && isDamage && !told {
-		s.unread(damage, 0)
+	}, func(what *storage.DamageError, bytes int64) { gaps = append(gaps, gap{what, bytes}) })
+	if err != nil || !isDamage {
+		return err
 	}
-	return err
+	if !slices.ContainsFunc(gaps, func(g gap) bool { return g.File == damage.File }) {
+		gaps = append(gaps, gap{damage, 0})
+	}
+	for _, g := range gaps {
+		number, _ := journal.Number(g.File)
+		end := g.Offset + g.bytes
+		s.unread(g.DamageError, g.bytes, number < at.File || number == at.File && end <= at.Offset && end <= reached[number])
+	}
+	return nil
 }
 
-// unread adds a part of the journal that cannot be read.
-func (s *survey) unread(what *storage.DamageError, bytes int64) {
+// unread adds a part of the journal that cannot be read. known says that the checkpoint knows what was in it.
+func (s *survey) unread(what *storage.DamageError, bytes int64, known bool) {
 	p := s.problem(what.File, what.Offset, bytes, what.What)
 	p.Repair = "what is whole before it and behind it is kept"
-	number, _ := journal.Number(what.File)
-	at := s.cp.At
-	if number < at.File || number == at.File && what.Offset+bytes <= at.Offset {
+	if known {
 		p.Means = "messages that were in it are lost"
 		s.lostFrames = append(s.lostFrames, p)
 		return
 	}
 	s.defaced = true
-	p.Means = fmt.Sprintf("what was done in it is lost: at most %d messages, and acknowledgements, so that messages may come again, and definitions", max(bytes/leastMessage, 1))
+	messages := "messages, and it cannot be told how many"
+	if bytes > 0 {
+		messages = "at most " + count(int(max(bytes/leastMessage, 1)), "message")
+	}
+	p.Means = fmt.Sprintf("what was done in it is lost: %s; acknowledgements, so that messages may come again; and definitions", messages)
 }
 
 // leastMessage is how many bytes of journal a message takes at least.
@@ -99,6 +110,16 @@ func (s *survey) wanted() []uint64 {
 	for _, name := range s.names {
 		if n, ok := journal.Number(name); ok && n > s.cp.Known && s.bodies[n] == nil {
 			files = append(files, n)
+		}
+	}
+	if at := s.cp.At.File; at > s.cp.Known && s.bodies[at] == nil && !slices.Contains(files, at) {
+		files = append(files, at) // it was begun after the files were listed, and before the checkpoint was written
+	}
+	// Of those that were begun later the next one knows.
+	for _, n := range files {
+		before, err := journal.Previous(s.fs, s.dir, n)
+		if err == nil && before > s.cp.Known && s.bodies[before] == nil && !slices.Contains(files, before) {
+			files = append(files, before)
 		}
 	}
 	slices.Sort(files)

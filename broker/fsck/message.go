@@ -46,6 +46,7 @@ func (m Message) MarshalJSON() ([]byte, error) {
 		Text   *string `json:"body,omitempty"`
 		Base64 []byte  `json:"body_base64,omitempty"`
 	}{plain: plain(m)}
+	out.Expires, out.Timestamp = written(m.Expires), written(m.Timestamp)
 	if utf8.Valid(m.Body) {
 		text := string(m.Body)
 		out.Text = &text
@@ -53,6 +54,18 @@ func (m Message) MarshalJSON() ([]byte, error) {
 		out.Base64 = m.Body
 	}
 	return json.Marshal(out)
+}
+
+// written returns a time that can be written: the years of RFC 3339 have four digits.
+func written(t time.Time) time.Time {
+	first, last := time.Date(1, 1, 1, 0, 0, 0, 1, time.UTC), time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
+	switch {
+	case t.After(last):
+		return last
+	case t.Before(first) && !t.IsZero():
+		return first
+	}
+	return t
 }
 
 // messageOf returns a record as a message that owns its memory.

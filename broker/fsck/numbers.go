@@ -98,6 +98,9 @@ func (s numbers) first(n int) (list []uint64) {
 
 // within returns those from and including from, up to and excluding to.
 func (s numbers) within(from, to uint64) (part numbers) {
+	if from >= to {
+		return nil
+	}
 	for i := s.find(from); i < len(s) && s[i].From < to; i++ {
 		part = append(part, disk.Span{From: max(s[i].From, from), To: min(s[i].To, to)})
 	}

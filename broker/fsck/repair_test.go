@@ -1,6 +1,7 @@
 package fsck
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -14,17 +15,22 @@ import (
 	"github.com/warrenmq/warren/broker/internal/storage/vfs"
 )
 
-// checkRepaired repairs a folder and holds the result against what there was: before damage, in which are all records and values.
-func checkRepaired(t *testing.T, m *vfs.Memory, records, values map[string]string) *Report {
+// checkRepaired repairs a folder and holds the result against what there was before it was damaged. alone says that one file was.
+func checkRepaired(t fataler, m *vfs.Memory, records, values map[string]string, alone bool) *Report {
 	t.Helper()
 	o := &Options{fs: m}
-	r, err := Repair(t.Context(), testDir, o)
+	r, err := Repair(context.Background(), testDir, o)
 	if err != nil {
 		t.Fatalf("Repair: %v", err)
 	}
 	after := clean(t, m, testDir)
-	if a, b := fmt.Sprint(r.Queues), fmt.Sprint(after.Queues); a != b {
-		t.Fatalf("Repair says that there is %s, Check says %s", a, b)
+	for _, queues := range [][]Queue{r.Queues, after.Queues} {
+		for i := range queues {
+			queues[i].Bytes = 0 // an estimate
+		}
+	}
+	if !slices.Equal(r.Queues, after.Queues) {
+		t.Fatalf("Repair says that there is %+v, Check says %+v", r.Queues, after.Queues)
 	}
 	have, kept := readAll(t, m, testDir)
 	if len(have) != r.Messages() {
@@ -46,7 +52,8 @@ func checkRepaired(t *testing.T, m *vfs.Memory, records, values map[string]strin
 				lost[fmt.Sprintf("%d/%d", l.Stream, seq)] = true
 			}
 		}
-		vague = vague || strings.Contains(p.Means, "at most") || strings.Contains(p.Means, "cannot be told")
+		vague = vague || strings.Contains(p.Means, "at most") || strings.Contains(p.Means, "cannot be told") ||
+			!alone && strings.Contains(p.Means, "whether other files are missing")
 	}
 	for key := range records {
 		if _, ok := have[key]; !ok && !lost[key] && !vague {
@@ -129,7 +136,7 @@ func TestEveryFlippedBitIsReportedOrHarmlessAndRepaired(t *testing.T) {
 					return
 				}
 				reported[name]++
-				checkRepaired(t, m, records, values)
+				checkRepaired(t, m, records, values, true)
 			})
 		})
 		t.Logf("killed %v: flips were reported %v, harmless %v", killed, reported, harmless)
@@ -158,7 +165,7 @@ func TestEveryFileThatIsMissingIsReportedAndRepaired(t *testing.T) {
 			if len(r.Problems) == 0 {
 				t.Fatal("nobody says so")
 			}
-			r = checkRepaired(t, m, records, values)
+			r = checkRepaired(t, m, records, values, true)
 			for _, p := range r.Problems {
 				t.Logf("%s at %d: %s\n  %s\n  %s", p.File, p.Offset, p.What, p.Means, p.Repair)
 			}
@@ -203,7 +210,7 @@ func TestARepairThatIsKilledAtAnyOperationCanBeBegunAgain(t *testing.T) {
 				again, err := Check(t.Context(), testDir, &Options{fs: m})
 				must(t, err)
 				if len(again.Problems) > 0 {
-					checkRepaired(t, m, records, values)
+					checkRepaired(t, m, records, values, true)
 				} else {
 					readAll(t, m, testDir)
 				}

@@ -67,6 +67,14 @@ func (st *stream) has(seq uint64) bool {
 	return st.looseLive.has(seq) || slices.ContainsFunc(st.parts, func(p *part) bool { return p.live.has(seq) })
 }
 
+// others returns those of some numbers that no part has.
+func (st *stream) others(of numbers) numbers {
+	for _, p := range st.parts {
+		of = of.without(p.live)
+	}
+	return of
+}
+
 // live returns how many records are alive.
 func (st *stream) live() int {
 	n := st.looseLive.count()
@@ -132,13 +140,6 @@ func (s *survey) load() error {
 	}
 	for i, f := range s.segments {
 		if f.seg == nil {
-			for id, found := range f.whole {
-				if st := s.streams[id]; st != nil && st.found {
-					if rest := found.without(regions[i][id]); len(rest) > 0 {
-						st.parts = append(st.parts, &part{f, -1, rest})
-					}
-				}
-			}
 			continue
 		}
 		for e, x := range f.seg.Extents() {
@@ -150,6 +151,20 @@ func (s *survey) load() error {
 				return s.disagree(fmt.Sprintf("it says that stream %d has all records from %d to %d in %s, which has %d of them", x.Stream, x.First, x.Last, f.name, x.Count))
 			}
 			st.parts = append(st.parts, &part{f, e, numbers{{From: x.First, To: x.Last + 1}}})
+		}
+	}
+	// Of a file without a table it is not known which of the records that no part tells of are wanted. Those that are elsewhere are not.
+	for i, f := range s.segments {
+		if f.seg != nil {
+			continue
+		}
+		s.unsure = true
+		for _, id := range slices.Sorted(maps.Keys(f.whole)) {
+			if st := s.streams[id]; st != nil && st.found {
+				if rest := st.others(f.whole[id].without(regions[i][id])); len(rest) > 0 {
+					st.parts = append(st.parts, &part{f, -1, rest})
+				}
+			}
 		}
 	}
 	return s.transients()
@@ -177,10 +192,7 @@ func (s *survey) loadAll() error {
 		take := func(id uint64, extent int, have numbers) {
 			st := s.stream(id)
 			st.found = true
-			for _, p := range st.parts {
-				have = have.without(p.live)
-			}
-			if len(have) > 0 {
+			if have = st.others(have); len(have) > 0 {
 				st.parts = append(st.parts, &part{f, extent, have})
 				st.mention(have[len(have)-1].To - 1)
 			}
@@ -260,7 +272,7 @@ func (s *survey) to(c *disk.Change, at segment.Location, known bool) {
 			return
 		}
 		st.awaited.remove(c.From, c.From+1)
-		if !c.Transient {
+		if !c.Transient && !(s.unsure && st.has(c.From)) {
 			st.loose = append(st.loose, loose{c.From, c.Deadline, at})
 			st.looseLive.add(c.From, c.From+1)
 		}
@@ -272,7 +284,7 @@ func (s *survey) to(c *disk.Change, at segment.Location, known bool) {
 	st := s.stream(c.Stream)
 	st.found = true
 	st.mention(c.From)
-	if c.Transient || st.settled.has(c.From) || s.guessed && st.has(c.From) {
+	if c.Transient || st.settled.has(c.From) || s.unsure && st.has(c.From) {
 		return
 	}
 	st.loose = append(st.loose, loose{c.From, c.Deadline, at})

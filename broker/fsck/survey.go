@@ -33,6 +33,7 @@ type survey struct {
 
 	cp      *disk.Checkpoint // as it was written, or made up
 	guessed bool             // it is made up
+	unsure  bool             // what is taken for alive in segments may be so in the journal
 
 	segments []*segmentFile // in the order of cp.Segments
 	bodies   map[uint64]*bodyFile
@@ -193,7 +194,7 @@ func (s *survey) checkpoint() error {
 // guess makes up a checkpoint: every segment counts, the journal from the oldest file on that is followed by all younger ones, and
 // the youngest values.
 func (s *survey) guess(p *Problem) {
-	s.guessed = true
+	s.guessed, s.unsure = true, true
 	s.cp = new(disk.Checkpoint)
 	for _, name := range s.names {
 		if n, ok := segment.Number(name); ok {
@@ -209,8 +210,12 @@ func (s *survey) guess(p *Problem) {
 		}
 		return 1
 	})
-	p.Means = "it is not known which messages were acknowledged before those that the journal still tells of: such messages may come again, and all are marked as redelivered"
+	p.Means = "it is not known which messages were acknowledged before those that the journal still tells of: such messages may come again, and all are marked as redelivered; nor is it known whether other files are missing"
 	p.Repair = "another one is made from the segments, the journal and the definitions"
+	if s.cp.Meta == 0 {
+		s.defaced = true
+		p.Means += "; there are no definitions but those that the journal still tells of"
+	}
 }
 
 // readValues reads the values that the checkpoint names.

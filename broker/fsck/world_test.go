@@ -2,6 +2,7 @@ package fsck
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -18,7 +19,7 @@ import (
 
 const testDir = "/data"
 
-func must(t testing.TB, err error) {
+func must(t fataler, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -114,7 +115,7 @@ func small(t testing.TB, fs vfs.FS, dir string, before func(*disk.Store)) *disk.
 }
 
 // contents returns every record of every stream of a store, and the values.
-func contents(t testing.TB, st *disk.Store) (records map[string]string, values map[string]string) {
+func contents(t fataler, st *disk.Store) (records map[string]string, values map[string]string) {
 	t.Helper()
 	records, values = map[string]string{}, map[string]string{}
 	for _, id := range st.Streams() {
@@ -130,7 +131,7 @@ func contents(t testing.TB, st *disk.Store) (records map[string]string, values m
 }
 
 // readAll opens a store and returns what is in it.
-func readAll(t testing.TB, fs vfs.FS, dir string) (records, values map[string]string) {
+func readAll(t fataler, fs vfs.FS, dir string) (records, values map[string]string) {
 	t.Helper()
 	st, err := disk.Open(disk.Options{FS: vfs.Shadow(fs), Dir: dir, Manual: true})
 	must(t, err)
@@ -139,9 +140,9 @@ func readAll(t testing.TB, fs vfs.FS, dir string) (records, values map[string]st
 	return records, values
 }
 
-func clean(t testing.TB, fs vfs.FS, dir string) *Report {
+func clean(t fataler, fs vfs.FS, dir string) *Report {
 	t.Helper()
-	r, err := Check(t.Context(), dir, &Options{fs: fs})
+	r, err := Check(context.Background(), dir, &Options{fs: fs})
 	must(t, err)
 	if len(r.Problems) > 0 {
 		t.Fatalf("problems: %+v", r.Problems)
@@ -149,7 +150,7 @@ func clean(t testing.TB, fs vfs.FS, dir string) *Report {
 	return r
 }
 
-func sizes(t testing.TB, fs vfs.FS, dir string) map[string]int64 {
+func sizes(t fataler, fs vfs.FS, dir string) map[string]int64 {
 	t.Helper()
 	names, err := fs.List(dir)
 	must(t, err)
@@ -197,4 +198,11 @@ func TestAFolderInOrderIsFoundInOrder(t *testing.T) {
 			}
 		})
 	}
+}
+
+// fataler is a test, of package testing or rapid.
+type fataler interface {
+	Helper()
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
 }

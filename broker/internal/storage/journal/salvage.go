@@ -38,6 +38,12 @@ func Salvage(fs vfs.FS, dir string, files []uint64, replay func(file uint64, off
 	return nil
 }
 
+// Previous returns the number of the file that a file was begun behind, as its header says; 0 for none.
+func Previous(fs vfs.FS, dir string, number uint64) (uint64, error) {
+	h, err := readHead(fs, dir, number)
+	return h.previous, err
+}
+
 func salvageFile(fs vfs.FS, dir string, number uint64, h fileHead, bound int64, replay func(uint64, int64, []byte) error, lost func(*storage.DamageError, int64)) error {
 	disk, err := fs.Open(filepath.Join(dir, Name(number)))
 	if err != nil {
