@@ -206,7 +206,7 @@ func add(w *segment.Writer, rec *segment.Record, shared map[segment.Location]seg
 	if err := w.Add(*rec); err != nil {
 		return err
 	}
-	if rec.Block != nil && len(rec.Block) >= sharedFrom {
+	if len(rec.Block) >= sharedFrom {
 		shared[was] = w.Last()
 	}
 	return nil

@@ -71,7 +71,6 @@ type bodyFile struct {
 	disk   vfs.File // nil: it is missing
 	size   int64
 	buf    []byte
-	told   bool // that it is damaged
 }
 
 // body returns the file of that number.
