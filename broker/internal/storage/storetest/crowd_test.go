@@ -49,4 +49,4 @@ func crowded(t *testing.T, open func(Options) (storage.Store, error), byDefault 
 	seeds(t, byDefault, func(seed uint64) error { return Crowd{Open: open, Seed: seed}.Run() })
 }
 
-func TestTheJournalKeepsItsPromisesToACrowd(t *testing.T) { crowded(t, openPrompt, 3) }
+func TestTheJournalKeepsItsPromisesToACrowd(t *testing.T) { crowded(t, openPrompt, 1) }

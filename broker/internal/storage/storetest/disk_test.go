@@ -45,7 +45,7 @@ func TestTheDiskKeepsTheContract(t *testing.T) {
 }
 
 func TestTheDiskKeepsItsPromisesWhateverCrashes(t *testing.T) {
-	simulate(t, Simulation{Open: openDisk, Busy: true}, 100)
+	simulate(t, Simulation{Open: openDisk, Busy: true}, 60)
 }
 
 func TestTheDiskLosesOnlyTheLatestWhereItDoesNotSync(t *testing.T) {

@@ -2,6 +2,8 @@ package storetest
 
 import (
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/warrenmq/warren/broker/internal/storage"
@@ -17,6 +19,7 @@ type scene struct {
 	disk    *vfs.Memory
 	process *process
 	store   *disk.Store
+	streams map[uint64]storage.Stream // that are in use
 	want    State
 }
 
@@ -36,7 +39,7 @@ func (s *scene) ok(err error) {
 func (s *scene) open() {
 	s.Helper()
 	var err error
-	s.process = newProcess(s.disk)
+	s.process, s.streams = newProcess(s.disk), make(map[uint64]storage.Stream)
 	s.store, err = disk.Open(disk.Options{FS: s.process, Dir: dir, JournalSize: 4096, Manual: true})
 	s.ok(err)
 }
@@ -59,10 +62,14 @@ func (s *scene) do(changes ...Change) {
 func (s *scene) handOver(changes ...Change) {
 	b := s.store.NewBatch()
 	Fill(b, changes, func(id uint64) storage.Stream {
-		if stream := s.store.Stream(id); stream != nil {
-			return stream
+		if s.streams[id] == nil {
+			s.streams[id] = s.store.Stream(id)
 		}
-		return s.store.NewStream()
+		for s.streams[id] == nil { // until it is the one that has that id
+			made := s.store.NewStream()
+			s.streams[made.ID()] = made
+		}
+		return s.streams[id]
 	})
 	b.Commit(true)
 	s.want.Apply(changes)
@@ -108,4 +115,33 @@ func TestAStreamThatIsDroppedWhileACheckpointIsWrittenStaysDropped(t *testing.T)
 	s.process.setBusy(nil)
 	s.ok(s.store.Commit())
 	s.crash()
+}
+
+func TestASegmentIsReadToItsEndAlsoWhenItIsNotNeededAnyMore(t *testing.T) {
+	s := newScene(t)
+	large := strings.Repeat("-", 32<<10) // so that reading takes many calls to the disk
+	s.file(run(1, 1, 40, large)...)
+	s.do(to(1, 41, "in the journal"))
+	var seen []uint64
+	s.ok(s.store.Stream(1).Read(0, func(r *storage.Record) bool {
+		seen = append(seen, r.Seq)
+		if r.Seq == 1 {
+			s.do(truncate(1, 1, 41))
+			s.ok(s.store.Checkpoint())
+			s.ok(s.store.Checkpoint())
+		}
+		return true
+	}))
+	if !slices.Equal(seen, []uint64{1, 41}) {
+		t.Fatalf("shown: %d", seen)
+	}
+	s.ok(s.store.Checkpoint())
+	files, err := folder(s.disk)
+	s.ok(err)
+	for name := range files {
+		if strings.HasSuffix(name, ".segment") {
+			t.Errorf("nobody needs %s", name)
+		}
+	}
+	s.reopen()
 }

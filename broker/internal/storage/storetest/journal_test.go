@@ -218,22 +218,22 @@ func (s *journaled) Close() error {
 }
 
 func TestTheJournalKeepsItsPromisesWhateverCrashes(t *testing.T) {
-	simulate(t, Simulation{Open: openJournaled}, 100)
+	simulate(t, Simulation{Open: openJournaled}, 30)
 }
 
 func TestTheJournalLosesOnlyTheLatestWhereItDoesNotSync(t *testing.T) {
 	for _, sync := range []storage.Sync{storage.Interval, storage.Never} {
-		t.Run(sync.String(), func(t *testing.T) { simulate(t, Simulation{Open: openJournaled, Sync: sync}, 50) })
+		t.Run(sync.String(), func(t *testing.T) { simulate(t, Simulation{Open: openJournaled, Sync: sync}, 10) })
 	}
 }
 
 func TestTheJournalKeepsItsPromisesWhereverThePowerIsCut(t *testing.T) {
-	enumerate(t, Enumeration{Open: openJournaled}, 2)
+	enumerate(t, Enumeration{Open: openJournaled}, 1)
 }
 
 func TestTheJournalSaysWhichCallsFailed(t *testing.T) { fail(t, Failing{Open: openJournaled}, 1) }
 
 // Where the last file ends its owner must know: it is the checkpoint that says so.
 func TestTheJournalNeverServesWhatHasRotted(t *testing.T) {
-	rot(t, Rot{Open: openJournaled, Whole: true}, 5)
+	rot(t, Rot{Open: openJournaled, Whole: true}, 3)
 }

@@ -53,7 +53,7 @@ func simulate(t *testing.T, s Simulation, byDefault int) {
 }
 
 func TestAPlainStoreKeepsItsPromisesWhateverCrashes(t *testing.T) {
-	simulate(t, Simulation{Open: openPlain(none)}, 200)
+	simulate(t, Simulation{Open: openPlain(none)}, 30)
 }
 
 func TestTheSimulationFindsEachFaultThatIsPlanted(t *testing.T) {
