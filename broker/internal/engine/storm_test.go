@@ -10,9 +10,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/warrenmq/warren/broker/internal/access"
+	"github.com/warrenmq/warren/broker/internal/definitions"
 	"github.com/warrenmq/warren/broker/internal/exchange"
 	"github.com/warrenmq/warren/broker/internal/message"
 	"github.com/warrenmq/warren/broker/internal/queue"
+	"github.com/warrenmq/warren/broker/internal/storage"
+	"github.com/warrenmq/warren/broker/internal/storage/disk"
+	"github.com/warrenmq/warren/broker/internal/storage/storetest"
+	"github.com/warrenmq/warren/broker/internal/storage/vfs"
 )
 
 // watch shows what every goroutine is doing when a test does not come to its end.
@@ -128,40 +134,76 @@ func TestEverythingArrivesInOrderThoughTheConsumerRefusesAllTheTime(t *testing.T
 }
 
 // Everybody does everything to a few queues at once. What must hold: nobody waits for ever, nothing is counted wrong, and
-// in the end nothing is left.
+// in the end nothing is left, in memory or in a store.
 func TestStormLeavesNothingBehind(t *testing.T) {
 	watch(t)
-	h := newHouse(t, Config{MemoryLimit: 20_000})
-	rounds := 4000
-	if testing.Short() {
-		rounds = 500
-	}
-	var all sync.WaitGroup
-	for i := range 4 {
-		all.Go(func() { storm(t, h, rand.New(rand.NewPCG(1, uint64(i))), rounds) })
-	}
-	all.Wait()
-	g := h.guest()
-	for _, q := range h.VHost("/").all() {
-		if q.owner != nil {
-			t.Errorf("the owner of %s is gone", q.Name())
-		}
-		g.delete(q.Name())
-	}
-	if h.Stored() != 0 {
-		t.Errorf("%d bytes are stored in no queue", h.Stored())
-	}
-	if resumed, _ := h.Held(); resumed != nil {
-		t.Error("publishers are held")
-	}
-	for _, b := range g.VHost().Bindings() {
-		if !b.ToExchange {
-			t.Errorf("a binding of a queue that is gone: %+v", b)
-		}
-	}
-	c := h.Counters()
-	if c.Published == 0 || c.Delivered == 0 || c.Settled == 0 || c.Requeued == 0 || c.Redelivered == 0 || c.Expired == 0 {
-		t.Errorf("not much of a storm: %+v", c)
+	for _, c := range []struct {
+		name  string
+		store func(t *testing.T) func(storage.Events) (storage.Store, error)
+	}{
+		{"memory", func(*testing.T) func(storage.Events) (storage.Store, error) { return nil }},
+		{"model", func(*testing.T) func(storage.Events) (storage.Store, error) {
+			return func(e storage.Events) (storage.Store, error) { return &storetest.Model{Events: e}, nil }
+		}},
+		{"disk", func(t *testing.T) func(storage.Events) (storage.Store, error) {
+			dir := t.TempDir()
+			return func(e storage.Events) (storage.Store, error) {
+				return disk.Open(disk.Options{FS: vfs.OS(), Dir: dir, JournalSize: 1 << 20, Events: e})
+			}
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			conf := Config{Users: access.New(), MemoryLimit: 20_000, window: tiny, Store: c.store(t)}
+			b, err := Open(conf)
+			if err != nil {
+				t.Fatal(err)
+			}
+			h := &house{Broker: b, t: t, users: conf.Users}
+			t.Cleanup(func() { b.Close() })
+			rounds := 4000
+			if testing.Short() {
+				rounds = 500
+			}
+			var all sync.WaitGroup
+			for i := range 4 {
+				all.Go(func() { storm(t, h, rand.New(rand.NewPCG(1, uint64(i))), rounds) })
+			}
+			all.Wait()
+			g := h.guest()
+			for _, q := range h.VHost("/").all() {
+				if q.owner != nil {
+					t.Errorf("the owner of %s is gone", q.Name())
+				}
+				if n := len(q.uncommitted); n > 0 {
+					t.Errorf("%s waits for %d batches", q.Name(), n)
+				}
+				g.delete(q.Name())
+			}
+			if h.Stored() != 0 {
+				t.Errorf("%d bytes are stored in no queue", h.Stored())
+			}
+			if resumed, _ := h.Held(); resumed != nil {
+				t.Error("publishers are held")
+			}
+			for _, b := range g.VHost().Bindings() {
+				if !b.ToExchange {
+					t.Errorf("a binding of a queue that is gone: %+v", b)
+				}
+			}
+			c := h.Counters()
+			if c.Published == 0 || c.Delivered == 0 || c.Settled == 0 || c.Requeued == 0 || c.Redelivered == 0 || c.Expired == 0 {
+				t.Errorf("not much of a storm: %+v", c)
+			}
+			if b.store == nil {
+				return
+			}
+			if s := b.store.Stats(); s.Streams != 0 || s.Records != 0 {
+				t.Errorf("the store holds %d records in %d streams", s.Records, s.Streams)
+			}
+			for key := range b.store.Values(definitions.QueuePrefix) {
+				t.Errorf("the store has the queue %q", key)
+			}
+		})
 	}
 }
 
@@ -214,7 +256,7 @@ func storm(t *testing.T, h *house, random *rand.Rand, rounds int) {
 		switch n := random.IntN(100); {
 		case n < 10:
 			target := name()
-			spec := QueueSpec{Name: target, Exclusive: target == "mine", AutoDelete: target == "c"}
+			spec := QueueSpec{Name: target, Durable: target != "b", Exclusive: target == "mine", AutoDelete: target == "c"}
 			if target == "short" {
 				spec.Args = []exchange.Arg{integer(messageTTL, 1)}
 			}
@@ -223,7 +265,7 @@ func storm(t *testing.T, h *house, random *rand.Rand, rounds int) {
 			_, _ = g.DeleteQueue(g.batch, name(), random.IntN(2) == 0, random.IntN(2) == 0)
 		case n < 16:
 			target := x()
-			_ = g.DeclareExchange(ExchangeSpec{Name: target, Type: kinds[target[1]-'0'], AutoDelete: target == "x1"})
+			_ = g.DeclareExchange(ExchangeSpec{Name: target, Type: kinds[target[1]-'0'], Durable: target != "x2", AutoDelete: target == "x1"})
 		case n < 18:
 			_ = g.DeleteExchange(x(), random.IntN(2) == 0)
 		case n < 24:
@@ -239,7 +281,10 @@ func storm(t *testing.T, h *house, random *rand.Rand, rounds int) {
 			if random.IntN(2) == 0 {
 				to, key = "", name()
 			}
-			_, _ = g.Publish(g.batch, &message.Message{Exchange: []byte(to), Key: []byte(key), Body: make([]byte, random.IntN(300))})
+			_, _ = g.Publish(g.batch, &message.Message{
+				Exchange: []byte(to), Key: []byte(key), Body: make([]byte, random.IntN(300)),
+				Flags: [...]message.Flags{0, message.Persistent}[random.IntN(2)],
+			})
 		case n < 66:
 			s := newReader(h, 1+random.IntN(20))
 			c, err := g.Consume(ConsumerSpec{Queue: name(), NoAck: random.IntN(2) == 0, Exclusive: random.IntN(8) == 0, Prefetch: uint32(random.IntN(20))}, s)
@@ -264,7 +309,8 @@ func storm(t *testing.T, h *house, random *rand.Rand, rounds int) {
 		case n < 88:
 			for _, q := range h.VHost("/").all() {
 				q.Info()
-				q.rest(h.NewBatch())
+				q.rest(g.batch)
+				g.batch.End()
 			}
 			g.VHost().Bindings()
 		case n < 90:
@@ -274,5 +320,7 @@ func storm(t *testing.T, h *house, random *rand.Rand, rounds int) {
 			g.batch.End()
 		}
 	}
-	leave()
+	if g != nil {
+		leave()
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 
 	"github.com/warrenmq/warren/broker/internal/front/pump"
+	"github.com/warrenmq/warren/broker/internal/storage/storetest"
 	wire "github.com/warrenmq/warren/broker/internal/wire/amqp091"
 )
 
@@ -24,9 +25,12 @@ func (g *glass) NewSession(c *pump.Conn) pump.Session {
 }
 
 // look runs f with an open connection that has channel 1 and queue q, and whose frames may be large.
-func look(t *testing.T, f func(h *house, p *peer, s *session)) {
+func look(t *testing.T, f func(h *house, p *peer, s *session)) { lookOn(t, nil, f) }
+
+// lookOn is look with a broker over a store.
+func lookOn(t *testing.T, disk *storetest.Model, f func(h *house, p *peer, s *session)) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHouse(t, 0)
+		h := openHouse(t, 0, disk)
 		defer h.close()
 		g := &glass{Front: New(h.broker)}
 		h.server = pump.New(pump.Config{Front: g, Now: h.broker.Now})

@@ -2,6 +2,7 @@ package amqp091
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/warrenmq/warren/broker/internal/engine"
 	wire "github.com/warrenmq/warren/broker/internal/wire/amqp091"
@@ -11,6 +12,8 @@ import (
 // number and one ticket, however many messages that is. When the disk has reached the ticket, each channel gets one
 // cumulative basic.ack.
 type confirms struct {
+	flushing atomic.Bool // Committed flushes the output, on a goroutine that the store's commits may wait for
+
 	mu       sync.Mutex // taken before the output's lock; guards what follows
 	owed     []owedConfirm
 	last     engine.Ticket // of the last one owed
@@ -38,7 +41,7 @@ func (s *session) confirm(t engine.Ticket) {
 	c.last = t
 	for i, ch := range s.confirming {
 		if !ch.closing {
-			c.owed = append(c.owed, owedConfirm{ticket: t, channel: ch, number: ch.published})
+			c.owe(t, ch)
 		}
 		ch.owing = false
 		s.confirming[i] = nil
@@ -56,11 +59,33 @@ func (s *session) confirm(t engine.Ticket) {
 		s.front.broker.Await(s)
 	}
 	if durable := s.front.broker.Durable(); durable >= t { // the commit was quicker
-		s.Committed(durable)
+		s.confirmUpTo(durable)
 	}
 }
 
-// Committed sends what is owed up to a ticket. It is called by the broker, and by the reader.
+// owe adds what a channel has published to what is owed. While a ticket keeps everybody waiting, a channel stands there for
+// it once. lock: confirms
+func (c *confirms) owe(t engine.Ticket, ch *channel) {
+	for i := len(c.owed) - 1; i >= 0 && c.owed[i].ticket == t; i-- {
+		if c.owed[i].channel == ch {
+			c.owed[i].number = ch.published
+			return
+		}
+	}
+	c.owed = append(c.owed, owedConfirm{ticket: t, channel: ch, number: ch.published})
+}
+
+// confirmUpTo sends what is owed up to a ticket, from the reader.
+func (s *session) confirmUpTo(durable engine.Ticket) {
+	s.confirms.mu.Lock()
+	sent := s.sendConfirms(durable)
+	s.confirms.mu.Unlock()
+	if sent {
+		s.out.Flush()
+	}
+}
+
+// Committed sends what is owed up to a ticket. It is called by the broker.
 func (s *session) Committed(durable engine.Ticket) (more bool) {
 	c := &s.confirms
 	c.mu.Lock()
@@ -69,7 +94,9 @@ func (s *session) Committed(durable engine.Ticket) (more bool) {
 	c.awaiting = more
 	c.mu.Unlock()
 	if sent {
+		c.flushing.Store(true)
 		s.out.Flush()
+		c.flushing.Store(false)
 	}
 	return more
 }
@@ -113,7 +140,7 @@ func (s *session) settleConfirms() {
 	last, waiting := c.last, len(c.owed) > 0
 	c.mu.Unlock()
 	if waiting && s.front.broker.Wait(last) == nil {
-		s.Committed(s.front.broker.Durable())
+		s.confirmUpTo(s.front.broker.Durable())
 	}
 }
 

@@ -395,8 +395,17 @@ func (s *session) Shutdown(reason string) time.Duration {
 	return 0
 }
 
-// Drained wakes the consumers that found the output full.
+// Drained wakes the consumers that found the output full. What they are served may have to wait until the disk has taken
+// more, so a flush on behalf of the disk does not wait for it.
 func (s *session) Drained() {
+	if s.confirms.flushing.Load() {
+		go s.wakeConsumers(s.front.broker.NewBatch())
+		return
+	}
+	s.wakeConsumers(s.drained)
+}
+
+func (s *session) wakeConsumers(b *engine.Batch) {
 	s.mu.Lock()
 	var ready []*engine.Consumer
 	for c := range s.live {
@@ -406,9 +415,9 @@ func (s *session) Drained() {
 	}
 	s.mu.Unlock()
 	for _, c := range ready {
-		c.Wake(s.drained)
+		c.Wake(b)
 	}
-	s.drained.End()
+	b.End()
 }
 
 // Closed releases everything.
