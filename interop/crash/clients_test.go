@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -21,6 +22,7 @@ type crew struct {
 	stop    chan struct{} // closed: nobody begins anything new, and everybody says goodbye
 	calm    chan struct{} // closed: the same, but the connections stay open until stop
 	all     sync.WaitGroup
+	deadly  atomic.Pointer[func()] // what the next confirm sets off, if anything
 }
 
 func newCrew(url string, h *history, seed uint64) *crew {
@@ -140,6 +142,7 @@ type publisher struct {
 // confirmed matches confirms with the messages that wait for them, in order.
 type confirmed struct {
 	history *history
+	deadly  *atomic.Pointer[func()] // see crew; nil is none
 	from    chan amqp.Confirmation
 	waiting []*message
 }
@@ -148,11 +151,16 @@ func (w *worker) confirms(ch *amqp.Channel, window int) (*confirmed, error) {
 	if err := ch.Confirm(false); err != nil {
 		return nil, err
 	}
-	return &confirmed{history: w.history, from: ch.NotifyPublish(make(chan amqp.Confirmation, window+1))}, nil
+	return &confirmed{history: w.history, deadly: &w.deadly, from: ch.NotifyPublish(make(chan amqp.Confirmation, window+1))}, nil
 }
 
 // one takes a confirm.
 func (c *confirmed) one(a amqp.Confirmation) {
+	if c.deadly != nil {
+		if f := c.deadly.Swap(nil); f != nil {
+			(*f)()
+		}
+	}
 	c.history.answered(c.waiting[0], a.Ack)
 	c.waiting = c.waiting[1:]
 }

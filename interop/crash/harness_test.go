@@ -48,6 +48,7 @@ const (
 const (
 	stopped      = "stopped"
 	killed       = "killed"
+	killedAtOnce = "killed on a confirm" // whatever is told too early is not so then
 	killedAsleep = "killed in its sleep"
 	killedCalm   = "killed when nothing happened"
 	killedEarly  = "killed while it started"
@@ -215,6 +216,8 @@ func (h *harness) round() {
 		how = killedCalm
 	case n < 25:
 		how = stopped
+	case n < 65:
+		how = killedAtOnce
 	}
 	crew := newCrew(s.url, h.history, h.rng.Uint64())
 	h.load(crew)
@@ -240,10 +243,29 @@ func (h *harness) round() {
 func (h *harness) finish(s *server, c *crew, how string) {
 	at := time.Now()
 	switch how {
+	case killedAtOnce:
+		fatal := make(chan struct{})
+		kill := func() {
+			s.Signal(syscall.SIGKILL)
+			close(fatal)
+		}
+		c.deadly.Store(&kill)
+		select {
+		case <-fatal:
+		case <-time.After(time.Second): // nobody waits for one
+			c.deadly.Store(nil)
+		}
+		at = time.Now()
+		s.Kill()
 	case stopped:
 		h.history.goodbye()
 		s.Signal(syscall.SIGTERM)
-		if code := s.Exit(); code != 0 {
+		switch code, ok := s.ExitWithin(lab.Patience); {
+		case !ok:
+			s.Signal(syscall.SIGQUIT) // it says where it is
+			_, _ = s.ExitWithin(time.Second)
+			must(&violation{fmt.Sprintf("told to stop, the broker did not end in %v:\n%s", lab.Patience, s.Errors())})
+		case code != 0:
 			must(&violation{fmt.Sprintf("told to stop, the broker ended with code %d:\n%s", code, s.Errors())})
 		}
 	case killedAsleep:

@@ -242,6 +242,16 @@ func (p *Process) Exit() int {
 	return p.cmd.ProcessState.ExitCode()
 }
 
+// ExitWithin is Exit with a wait of its own; ok is false if the peer has not ended by then.
+func (p *Process) ExitWithin(d time.Duration) (code int, ok bool) {
+	select {
+	case <-p.done:
+		return p.cmd.ProcessState.ExitCode(), true
+	case <-time.After(d):
+		return 0, false
+	}
+}
+
 // PeakMemory returns the most memory that the peer has ever had resident, in
 // KiB.
 func (p *Process) PeakMemory() int {
