@@ -163,9 +163,14 @@ func (b *Broker) restore(c Config) error {
 		}
 	}
 	for _, id := range b.store.Streams() {
-		if !streams[id] {
-			log.Drop(b.store.Stream(id)) // of a queue that was not durable
+		if streams[id] {
+			continue
 		}
+		s := b.store.Stream(id) // of a queue that was not durable: what it had was transient and is gone
+		if n := s.Info().Records; n > 0 {
+			b.log.Error("messages of a queue that is not defined are dropped", "stream", id, "messages", n)
+		}
+		log.Drop(s)
 	}
 	for _, q := range unborn { // the store does not know the numbers of their streams, and may give them to others
 		q.kept()

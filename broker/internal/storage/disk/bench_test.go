@@ -21,10 +21,11 @@ type load struct {
 	tickets []storage.Ticket // of the commits in flight
 	depth   int              // how many there are at most
 	pressed atomic.Bool      // nothing more is to be published for now
+	changed chan struct{}    // holds a token when that may be different
 }
 
 func newLoad(b *testing.B, depth int) *load {
-	l := &load{B: b, dir: b.TempDir(), depth: depth}
+	l := &load{B: b, dir: b.TempDir(), depth: depth, changed: make(chan struct{}, 1)}
 	l.open()
 	b.Cleanup(func() { l.store.Close() })
 	return l
@@ -33,7 +34,13 @@ func newLoad(b *testing.B, depth int) *load {
 func (l *load) open() {
 	l.Helper()
 	s, err := Open(Options{FS: vfs.OS(), Dir: l.dir, Events: storage.Events{
-		Pressed: func(p storage.Pressure) { l.pressed.Store(p != storage.Easy) },
+		Pressed: func(p storage.Pressure) {
+			l.pressed.Store(p != storage.Easy)
+			select {
+			case l.changed <- struct{}{}:
+			default:
+			}
+		},
 	}})
 	if err != nil {
 		l.Fatal(err)
@@ -44,7 +51,7 @@ func (l *load) open() {
 // commit hands a batch over, once no more than depth others are in flight, and there is no pressure.
 func (l *load) commit(batch storage.Batch) {
 	for l.pressed.Load() {
-		time.Sleep(time.Millisecond) // a benchmark may
+		<-l.changed
 	}
 	l.tickets = append(l.tickets, batch.Commit(true))
 	if len(l.tickets) >= l.depth {
@@ -131,7 +138,9 @@ func backlog(b *testing.B, streams, records, size, depth, turn int) {
 		start := time.Now()
 		l.fill(all, records, size, make([]uint64, streams))
 		l.rate(records, time.Since(start), "fill")
-		time.Sleep(200 * time.Millisecond) // the janitor comes to rest
+		if err := l.store.Checkpoint(); err != nil { // after what the janitor is doing
+			b.Fatal(err)
+		}
 		s := l.store.Stats()
 		b.ReportMetric(float64(s.Written+s.Filed)/float64(records*size), "WA")
 		b.ReportMetric(float64(heap())/1e6, "heap-MB")
