@@ -68,14 +68,10 @@ func addVHost(d *definitions.Definitions, v *engine.VHost) {
 	}
 }
 
-// rabbitVersion is the version of RabbitMQ that whoever reads definitions may take the broker for: the one that the AMQP
-// 0-9-1 front tells its clients.
-const rabbitVersion = "4.3.5"
-
 // newDefinitions returns definitions that say who has written them.
 func newDefinitions() definitions.Definitions {
 	return definitions.Definitions{
-		RabbitVersion: rabbitVersion, RabbitMQVersion: rabbitVersion, ProductName: "Warren", ProductVersion: moduleVersion(),
+		RabbitVersion: definitions.RabbitVersion, RabbitMQVersion: definitions.RabbitVersion, ProductName: "Warren", ProductVersion: moduleVersion(),
 	}
 }
 

@@ -14,9 +14,6 @@ type topology struct {
 	wrong  []error                       // values that are no definitions
 }
 
-// rabbitMQ is the version whose form of definitions.json is written.
-const rabbitMQ = "3.10.8"
-
 // kinds are the kinds of definitions, by the prefixes of their keys.
 var kinds = [...]struct {
 	prefix string
@@ -45,7 +42,7 @@ func adder[D any](parse func(string, []byte) (D, error), list func(*topology) *[
 // topologyOf reads definitions. values returns those whose keys begin with a prefix, in order.
 func topologyOf(values func(prefix string) iter.Seq2[string, []byte]) *topology {
 	t := &topology{queues: make(map[uint64]*definitions.Queue)}
-	t.RabbitVersion, t.RabbitMQVersion, t.ProductName = rabbitMQ, rabbitMQ, "Warren"
+	t.RabbitVersion, t.RabbitMQVersion, t.ProductName = definitions.RabbitVersion, definitions.RabbitVersion, "Warren"
 	for _, k := range kinds {
 		for key, value := range values(k.prefix) {
 			if err := k.add(t, key, value); err != nil {

@@ -9,6 +9,10 @@ import (
 	"github.com/warrenmq/warren/broker/internal/access"
 )
 
+// RabbitVersion is the version of RabbitMQ that whoever reads definitions may take Warren for: the one that the AMQP 0-9-1
+// front tells its clients.
+const RabbitVersion = "4.3.5"
+
 // Definitions is the contents of a definitions.json.
 type Definitions struct {
 	RabbitVersion    string            `json:"rabbit_version"`   // the RabbitMQ whose form this is
