@@ -658,6 +658,7 @@ func (w *world) rest() {
 func (w *world) quiet() {
 	w.endAll()
 	resident := int64(0)
+	streams := make(map[uint64]bool)
 	for _, k := range kinds {
 		l := w.lines[k.Name]
 		if l == nil {
@@ -665,6 +666,12 @@ func (w *world) quiet() {
 		}
 		q := w.broker.VHost("/").Queue(l.name())
 		resident += q.core.Resident()
+		if q.stream != nil {
+			streams[q.stream.ID()] = true
+			if i := q.stream.Info(); q.core.Ready()+q.core.Out() == 0 && i.Records != 0 && !w.machine.hurt() {
+				w.Fatalf("%s is empty, and the store has %d records of it", l.name(), i.Records)
+			}
+		}
 		ready, out, expired := 0, 0, 0
 		for _, c := range l.copies {
 			switch {
@@ -690,6 +697,11 @@ func (w *world) quiet() {
 					w.Fatalf("%d messages wait in %s, and so does a consumer", ready, l.name())
 				}
 			}
+		}
+	}
+	for _, id := range w.store.Streams() {
+		if !streams[id] && !w.machine.hurt() {
+			w.Fatalf("the stream %d belongs to no queue", id)
 		}
 	}
 	if got := w.broker.Stored(); got != resident {
