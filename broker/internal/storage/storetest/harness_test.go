@@ -60,17 +60,21 @@ func TestTheEnumerationFindsWhatIsNotSynced(t *testing.T) {
 }
 
 func TestFailingCallsFindWhatIsSilent(t *testing.T) {
-	if _, err := (Failing{Open: openPlain(silent)}).Run(); err == nil {
-		t.Error("nothing was found")
-	} else {
-		t.Log(err)
+	for seed := range uint64(50) {
+		if _, err := (Failing{Open: openPlain(silent), Seed: seed}).Run(); err != nil {
+			t.Logf("seed %d: %v", seed, err)
+			return
+		}
 	}
+	t.Error("50 runs have found nothing")
 }
 
 func TestRotFindsWhatIsUnchecked(t *testing.T) {
-	if _, err := (Rot{Open: openPlain(unchecked), Every: 61}).Run(); err == nil {
-		t.Error("nothing was found")
-	} else {
-		t.Log(err)
+	for seed := range uint64(20) {
+		if _, err := (Rot{Open: openPlain(unchecked), Seed: seed, Every: 61}).Run(); err != nil {
+			t.Logf("seed %d: %v", seed, err)
+			return
+		}
 	}
+	t.Error("20 stores have found nothing")
 }

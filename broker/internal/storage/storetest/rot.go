@@ -57,7 +57,7 @@ func (r Rot) Run() (Damages, error) {
 	}
 	var d Damages
 	w := newWorld(Simulation{Open: r.Open, Seed: r.Seed, Steps: r.Steps}, work)
-	w.payload, w.burst, w.small = min(w.payload, 64), min(w.burst, 8), true // the store is to be small
+	w.payload, w.small = min(w.payload, 64), true // the store is to be small
 	if err := errors.Join(w.steps(), w.reopen(), w.store.Close()); err != nil {
 		return d, fmt.Errorf("without damage: %w", err)
 	}

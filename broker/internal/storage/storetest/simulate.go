@@ -60,6 +60,9 @@ func (s Simulation) Run() (Tally, error) {
 		s.Steps = 250
 	}
 	w := newWorld(s, slices.Concat(work, accidents))
+	if w.rnd.IntN(8) == 0 { // streams of many small records
+		w.journal, w.payload, w.burst, w.small = 32<<10, 8, 300, w.rnd.IntN(2) == 0
+	}
 	err := w.run()
 	return w.tally, err
 }
@@ -77,9 +80,6 @@ func newWorld(s Simulation, actions []action) *world {
 	w.journal = 1 << (9 + w.rnd.IntN(6)) // 512 B to 16 KiB
 	w.payload = 1 << (2 + w.rnd.IntN(9)) // 4 B to 1 KiB
 	w.burst = 8
-	if w.rnd.IntN(8) == 0 { // streams of many small records
-		w.journal, w.payload, w.burst, w.small = 32<<10, 8, 300, w.rnd.IntN(2) == 0
-	}
 	w.slow = w.rnd.IntN(2) == 0
 	return w
 }
