@@ -44,22 +44,31 @@ type watched struct {
 	storetest.Subject
 	machine machine
 	lazy    bool             // who waits for the disk goes on at once: what others do in the meantime comes behind it
+	asked   bool             // somebody waits for the disk
 	units   []storage.Ticket // of each unit the ticket; they count from 1
 	handed  func(log storage.Batch, unit int)
 }
 
 func (s *watched) NewBatch() storage.Batch { return &watchedBatch{s.Subject.NewBatch(), s} }
 
+// Wait commits, instead of waiting for others to do so.
 func (s *watched) Wait(t storage.Ticket) error {
 	if s.lazy || s.machine.full() {
 		return nil
 	}
-	for s.Durable() < t {
-		if err := s.Commit(); err != nil {
-			return err
-		}
+	return s.Subject.Wait(t)
+}
+
+// Durable commits too while somebody waits for the disk, and says what he wants to hear if he goes on at once.
+func (s *watched) Durable() storage.Ticket {
+	if !s.asked {
+		return s.Subject.Durable()
 	}
-	return nil
+	if s.lazy || s.machine.full() {
+		return s.last()
+	}
+	_ = s.Commit() // it has failed: then nothing more is durable
+	return s.Subject.Durable()
 }
 
 // last is the ticket of the last unit.
@@ -96,6 +105,13 @@ type modelMachine struct{ model *storetest.Model }
 
 // modelSubject is a model that takes the steps of a store by doing nothing.
 type modelSubject struct{ *storetest.Model }
+
+func (m modelSubject) Wait(t storage.Ticket) error {
+	if err := m.Commit(); err != nil {
+		return err
+	}
+	return m.Model.Wait(t)
+}
 
 func (modelSubject) CopyOut() error    { return nil }
 func (modelSubject) Compact() error    { return nil }

@@ -259,6 +259,13 @@ func (w *world) as(p *pen, f func()) {
 	w.acting = was
 }
 
+// asking does something that waits for the disk, in the vhost's name or in nobody's.
+func (w *world) asking(p *pen, f func()) {
+	w.store.asked = true
+	w.as(p, f)
+	w.store.asked = false
+}
+
 // some draws one of the queues that are there; nil when none is.
 func (w *world) some() *line {
 	names := make([]string, 0, len(w.lines))
@@ -311,7 +318,7 @@ func (w *world) declare(spec QueueSpec) {
 		return
 	}
 	l := &line{spec: spec, deleted: never, bound: never, declared: never}
-	w.as(&w.topo, func() {
+	w.asking(&w.topo, func() {
 		if spec.Durable {
 			w.note(&l.declared)
 		}
@@ -334,7 +341,7 @@ func (w *world) declare(spec QueueSpec) {
 }
 
 func (w *world) bind(g *worker, l *line) {
-	w.as(&w.topo, func() {
+	w.asking(&w.topo, func() {
 		w.note(&l.bound)
 		l.fanout = true
 		if err := g.client.BindQueue("amq.fanout", l.name(), exchange.Binding{}); err != nil && !w.machine.hurt() {
@@ -349,7 +356,7 @@ func (w *world) delete() {
 		return
 	}
 	ready := len(w.waiting(l))
-	w.as(&w.topo, func() {
+	w.asking(&w.topo, func() {
 		w.note(&l.deleted)
 		n, err := g.client.DeleteQueue(g.batch, l.name(), false, false)
 		if err != nil && !w.machine.hurt() {
@@ -375,12 +382,12 @@ func (w *world) user() {
 		}
 		t = &tagged{}
 		w.note(&t.unit)
-		_, err = w.users.Delete(name)
+		w.asking(&w.other, func() { _, err = w.users.Delete(name) })
 	} else {
 		w.last++
 		t = &tagged{tag: fmt.Sprint("tag", w.last)}
 		w.note(&t.unit)
-		err = w.users.Put(access.User{Name: name, Tags: []string{t.tag}})
+		w.asking(&w.other, func() { err = w.users.Put(access.User{Name: name, Tags: []string{t.tag}}) })
 	}
 	if err != nil && !w.machine.hurt() {
 		w.Fatal(err)
