@@ -26,6 +26,7 @@ type Broker struct {
 	doors  []front.Door
 	vhosts map[string]*VHost
 
+	opened  chan struct{} // closed when Open returns; engine is not nil then, unless it has failed
 	ready   chan struct{} // closed once every listener is open
 	ending  chan struct{} // closed when Shutdown begins
 	done    chan struct{} // closed when the broker has ended
@@ -79,8 +80,9 @@ func (e *ListenError) Unwrap() error { return e.Err }
 func Open(c Config) (*Broker, error) {
 	b := &Broker{
 		config: c, log: c.Logger, vhosts: make(map[string]*VHost), servers: make(map[string]*pump.Server),
-		ready: make(chan struct{}), ending: make(chan struct{}), done: make(chan struct{}),
+		opened: make(chan struct{}), ready: make(chan struct{}), ending: make(chan struct{}), done: make(chan struct{}),
 	}
+	defer close(b.opened)
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
 	}
@@ -130,11 +132,16 @@ func (b *Broker) build() (err error) {
 }
 
 // failed ends the broker, because the disk has failed: what is not on it by now never will be, and nobody is told that it is.
+// The clients are told why they have to go.
 func (b *Broker) failed() {
 	b.mu.Lock()
 	b.reason = "the disk has failed"
 	b.mu.Unlock()
-	go b.Close()
+	go func() {
+		if <-b.opened; b.engine != nil {
+			_ = b.drain(context.Background()) // Run and Shutdown tell
+		}
+	}()
 }
 
 // checkDir makes the data folder and tries to write to it.
@@ -164,7 +171,7 @@ func cause(err error) error {
 // Run opens the listeners of Config.Listen and serves them until ctx ends; then it lets the clients go, for at most
 // Config.DrainTimeout, and closes the broker. It returns nil after that, and when Shutdown or Close has ended the broker
 // meanwhile; ErrClosed when they did before the listeners were open; a *ListenError when a listener cannot be opened; or
-// what made a listener fail. A broker runs once.
+// what made a listener or the disk fail. A broker runs once.
 func (b *Broker) Run(ctx context.Context) error {
 	if err := b.open(ctx); err != nil {
 		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
@@ -187,13 +194,13 @@ func (b *Broker) Run(ctx context.Context) error {
 	select {
 	case <-b.ending: // somebody shuts the broker down, and says how long it may take
 		<-b.done
-		if err := b.engine.Failure(); err != nil {
-			return fmt.Errorf("broker: %w", err)
-		}
 	case <-serving.Done():
-		if err := b.drain(ctx); err != nil {
+		if err := b.drain(ctx); errors.Is(err, context.DeadlineExceeded) {
 			b.log.Warn("some clients did not go in time and were cut off", "error", err)
 		}
+	}
+	if b.failure != nil {
+		return b.failure
 	}
 	doors.Wait()
 	close(failed)
@@ -308,8 +315,9 @@ func (b *Broker) server(protocol string) (*pump.Server, error) {
 }
 
 // Shutdown closes the listeners, says goodbye to the clients in their protocols' words, waits until they are gone or ctx
-// ends, and closes the broker. When ctx ends first the rest is cut off and ctx's error returned. While one Shutdown is
-// under way a second one waits with it.
+// ends, and closes the broker. When ctx ends first the rest is cut off and ctx's error returned. A disk that does not answer
+// keeps it for some seconds more, and then is the error; Dir is in use until the process ends, or the disk answers. While one
+// Shutdown is under way a second one waits with it.
 func (b *Broker) Shutdown(ctx context.Context) error {
 	b.mu.Lock()
 	if !b.closed {
@@ -333,9 +341,34 @@ func (b *Broker) Shutdown(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// end lets the clients go, cuts off who is left when ctx ends, and closes the engine.
+// end lets the clients go and closes the engine. When ctx ends, it cuts off who is left, and waits for nobody whom the disk
+// does not answer.
 func (b *Broker) end(ctx context.Context) {
 	defer b.force()
+	defer close(b.done)
+	gone := make(chan error, 1)
+	go func() { gone <- b.letGo(ctx) }()
+	select {
+	case b.failure = <-gone:
+		return
+	case <-ctx.Done():
+	}
+	for range 2 { // a client that is cut off may wait for the disk, and then the engine may
+		select {
+		case b.failure = <-gone:
+			return
+		case <-time.After(diskPatience):
+			b.engine.Abandon()
+		}
+	}
+	b.failure = errors.New("broker: the disk does not answer: what was not confirmed may be lost")
+}
+
+// diskPatience is how long the end of a broker waits for its disk once its clients are cut off, and once more after that.
+const diskPatience = 5 * time.Second
+
+// letGo takes leave of the clients, cuts off who is left when ctx ends, and closes the engine.
+func (b *Broker) letGo(ctx context.Context) error {
 	b.opening.Lock() // the listeners are open, or never will be
 	doors := b.doors
 	b.opening.Unlock()
@@ -357,8 +390,14 @@ func (b *Broker) end(ctx context.Context) {
 	}
 	all.Wait()
 	errs = slices.DeleteFunc(errs, func(err error) bool { return errors.Is(err, context.Canceled) })
-	b.failure = errors.Join(append(errs, b.engine.Close(), b.engine.Failure())...)
-	close(b.done)
+	err := b.engine.Close()
+	if failure := b.engine.Failure(); failure != nil {
+		err = failure
+	}
+	if err != nil {
+		err = fmt.Errorf("broker: %w", err)
+	}
+	return errors.Join(append(errs, err)...)
 }
 
 // Close closes the listeners, cuts all clients off and ends the broker. It may be called more than once.

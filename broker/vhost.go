@@ -112,7 +112,8 @@ type QueueInfo struct {
 	Consumers int
 }
 
-// DeclareQueue makes a queue unless an equivalent one exists. It does not block.
+// DeclareQueue makes a queue unless an equivalent one exists. It returns once a durable one is on the disk, as does whatever
+// changes something durable; ctx does not end that wait, the broker's end does.
 func (v *VHost) DeclareQueue(ctx context.Context, q Queue) (QueueInfo, error) {
 	var info QueueInfo
 	err := v.do(ctx, func(*engine.Batch) error {
@@ -263,7 +264,8 @@ func (e *UnroutableError) Error() string {
 
 // Publish routes a message and returns once the queues have it: a persistent one in a durable queue is on the disk then
 // (see StoreOptions), which many goroutines that publish at a time wait for together. The body is copied. It also blocks while
-// publishers are held because memory or disk is low, for as long as ctx lasts.
+// publishers are held because memory or disk is low. When ctx ends meanwhile, its error is returned: a message that waits for
+// the disk is in its queues nevertheless, and may come twice if it is published again.
 func (v *VHost) Publish(ctx context.Context, m Message) error {
 	if len(m.Exchange) > 255 || len(m.Key) > 255 {
 		return fmt.Errorf("broker: exchange and routing key have at most 255 bytes, not %d and %d", len(m.Exchange), len(m.Key))
@@ -309,10 +311,10 @@ func (v *VHost) Publish(ctx context.Context, m Message) error {
 		ticket = b.End()
 		return err
 	})
-	if err != nil || ticket == 0 {
+	if err != nil {
 		return err
 	}
-	return public(v.broker.engine.Wait(ticket))
+	return public(v.broker.engine.Wait(ctx, ticket))
 }
 
 // received returns a message in memory of its own.

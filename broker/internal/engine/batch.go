@@ -16,6 +16,8 @@ type Batch struct {
 	recorded bool          // log has the message that is being published
 	settled  []mark        // what was settled meanwhile: log gets it when the message is published
 	owing    bool          // log has something that a publisher waits for
+	given    Ticket        // of what log has handed over before the end
+	ticket   Ticket        // the same, if publishers wait for it
 	pending  []*Queue      // queues with records in log that are not committed
 	marks    []mark        // how far deliveries have got, for log
 	clock    int64         // milliseconds since 1970, once somebody has asked; 0 is not asked yet
@@ -46,11 +48,11 @@ func (b *Broker) NewBatch() *Batch { return &Batch{broker: b} }
 func (b *Batch) Work() int { return b.work }
 
 // Owing reports whether the batch has something so far that publishers wait for: End will return a ticket.
-func (b *Batch) Owing() bool { return b.owing }
+func (b *Batch) Owing() bool { return b.owing || b.ticket != 0 }
 
 // Owe says that somebody waits for what the batch has given to the store so far, whatever it is: End will return a ticket
 // for it.
-func (b *Batch) Owe() { b.owing = true }
+func (b *Batch) Owe() { b.owing, b.ticket = true, b.given }
 
 // End runs what is left to do with no lock held, hands over what the store is to know, flushes every output that was
 // written to, and brings the counters up to date. The caller holds no lock that a Sink's Flush or Cancelled, or a
@@ -59,20 +61,12 @@ func (b *Batch) Owe() { b.owing = true }
 // It returns the ticket that the publishers of this batch wait for; 0 when they need not wait. It blocks while much more
 // waits for the disk than that can take.
 func (b *Batch) End() Ticket {
-	for i := 0; i < len(b.after); i++ { // effects may have effects
-		a := b.after[i]
-		b.after[i] = aftermath{}
-		switch {
-		case a.orphan != nil:
-			if a.orphan.bereave() {
-				a.orphan.sink.Cancelled(a.orphan)
-			}
-		case a.abandoned != nil:
-			a.abandoned.vhost.deleteAbandoned(b, a.abandoned)
-		}
+	b.effects()
+	b.commit()             // before the flush: what a client may acknowledge, the store has been told of
+	for len(b.after) > 0 { // a queue that was served then is down
+		b.effects()
+		b.commit()
 	}
-	b.after = b.after[:0]
-	ticket := b.commit() // before the flush: what a client may acknowledge, the store has been told of
 	for i, s := range b.dirty {
 		b.dirty[i] = nil
 		s.Flush()
@@ -88,8 +82,26 @@ func (b *Batch) End() Ticket {
 		b.broker.keep(b.stored)
 		b.stored = 0
 	}
-	b.work, b.clock = 0, 0
+	ticket := b.ticket
+	b.work, b.clock, b.given, b.ticket = 0, 0, 0, 0
 	return ticket
+}
+
+// effects runs what is left to do with no lock held.
+func (b *Batch) effects() {
+	for i := 0; i < len(b.after); i++ { // effects may have effects
+		a := b.after[i]
+		b.after[i] = aftermath{}
+		switch {
+		case a.orphan != nil:
+			if a.orphan.bereave() {
+				a.orphan.sink.Cancelled(a.orphan)
+			}
+		case a.abandoned != nil:
+			a.abandoned.vhost.deleteAbandoned(b, a.abandoned)
+		}
+	}
+	b.after = b.after[:0]
 }
 
 // settle tells the store that nobody wants a record any more.
@@ -115,16 +127,15 @@ func (b *Batch) published() {
 }
 
 // commit hands over what the store is to know. Queues that have waited for that are served, which may give it more to know.
-func (b *Batch) commit() Ticket {
-	var ticket Ticket
+func (b *Batch) commit() {
 	for (b.log != nil && !b.log.Empty()) || len(b.marks) > 0 {
 		for i, m := range b.marks {
 			b.diary().Delivered(m.stream, m.seq)
 			b.marks[i] = mark{}
 		}
 		b.marks = b.marks[:0]
-		if t := b.log.Commit(b.owing); b.owing {
-			ticket = t
+		if b.given = b.log.Commit(b.owing); b.owing {
+			b.ticket = b.given
 		}
 		b.owing = false // what consumers get now can wait
 		for i, q := range b.pending {
@@ -134,5 +145,4 @@ func (b *Batch) commit() Ticket {
 		b.pending = b.pending[:0]
 	}
 	b.owing = false
-	return ticket
 }

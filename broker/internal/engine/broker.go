@@ -73,12 +73,15 @@ type Broker struct {
 	totals totals
 	stored atomic.Int64 // bytes of messages in the memory of queues
 
-	store    storage.Store // nil: everything is in memory
-	window   bounds
-	waiters  waiters
-	failed   func() // is told when the store has failed
-	failure  atomic.Pointer[error]
-	pressure atomic.Uint32 // a storage.Pressure: how the store is doing
+	store      storage.Store // nil: everything is in memory
+	closeStore func() error  // closes it once; whoever comes later waits for that
+	window     bounds
+	waiters    waiters
+	givingUp   sync.Once
+	hopeless   chan struct{} // closed when what is not durable by now may never be; by givingUp
+	failed     func()        // is told when the store has failed
+	failure    atomic.Pointer[error]
+	pressure   atomic.Uint32 // a storage.Pressure: how the store is doing
 
 	held   atomic.Pointer[hold] // nil while publishers may publish; changed under mu
 	closed atomic.Bool          // changed under mu
@@ -108,7 +111,7 @@ func Open(c Config) (*Broker, error) {
 	b := &Broker{
 		users: c.Users, clock: c.Clock, log: c.Logger, trace: c.Trace, random: c.Random, limit: c.MemoryLimit,
 		vhosts: make(map[string]*VHost), clients: make(map[*Client]struct{}), failed: c.Failed,
-		window: c.window,
+		window: c.window, hopeless: make(chan struct{}),
 	}
 	if b.window == (bounds{}) {
 		b.window = usual(c.MemoryLimit)
@@ -134,9 +137,9 @@ func Open(c Config) (*Broker, error) {
 		if err != nil {
 			return nil, err
 		}
-		b.store = store
+		b.store, b.closeStore = store, sync.OnceValue(store.Close)
 		if err := b.restore(c); err != nil {
-			return nil, errors.Join(err, store.Close())
+			return nil, errors.Join(err, b.closeStore())
 		}
 	}
 	b.schedule()
@@ -178,6 +181,14 @@ func (b *Broker) Close() error {
 		close(h.resumed)
 	}
 	b.mu.Unlock()
+	var err error
+	if b.store != nil {
+		err = b.closeStore()
+	}
+	b.giveUp()
+	if b.store != nil {
+		b.users.Keep(nil) // which waits for a change under way
+	}
 	for _, v := range b.VHosts() { // whose alarms are not set again, now that the broker is closed
 		for _, q := range v.all() {
 			q.mu.Lock()
@@ -185,11 +196,7 @@ func (b *Broker) Close() error {
 			q.mu.Unlock()
 		}
 	}
-	if b.store != nil {
-		b.users.Keep(nil)
-		return b.store.Close()
-	}
-	return nil
+	return err
 }
 
 // Closed reports whether the broker was closed.
@@ -232,22 +239,24 @@ func (b *Broker) VHosts() []*VHost {
 	return all
 }
 
-// AddVHost makes a vhost unless it exists.
+// AddVHost makes a vhost unless it exists, and returns once it is on the disk.
 func (b *Broker) AddVHost(name string) (*VHost, error) {
 	b.mu.Lock()
-	v := b.vhosts[name]
-	var ticket Ticket
-	if v == nil {
+	v, found := b.vhosts[name]
+	if !found {
 		v = newVHost(b, name)
 		b.vhosts[name] = v
-		if b.store != nil {
-			log := b.store.NewBatch()
-			put(log, definitions.VHost{Name: name})
-			ticket = log.Commit(true)
-		}
+		v.mu.Lock() // whoever finds the vhost changes nothing in it before it is handed over
 	}
 	b.mu.Unlock()
-	return v, b.Wait(ticket)
+	if !found {
+		if b.store != nil {
+			put(v.diary(), definitions.VHost{Name: name})
+		}
+		v.handOver()
+		v.mu.Unlock()
+	}
+	return v, v.change(func() error { return nil })
 }
 
 // Authenticate checks a name and password. loopback says that the client is on this machine.

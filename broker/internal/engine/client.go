@@ -500,7 +500,12 @@ func (c *Client) Get(b *Batch, name string, noAck bool, take func(d *Delivery, r
 	if err != nil {
 		return false, err
 	}
-	return q.get(b, noAck, take)
+	ok, err := q.get(b, noAck, take)
+	if !ok && err == nil && q.awaits(b) { // what the batch has published itself may be all there is
+		b.commit()
+		return q.get(b, noAck, take)
+	}
+	return ok, err
 }
 
 // ReplyPrefix begins the names of direct reply-to addresses; a dot and a token follow. By itself it is what clients ask for

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"sync"
@@ -36,15 +37,67 @@ func (b *Broker) Durable() Ticket {
 	return b.store.Durable()
 }
 
-// Wait blocks until a ticket is durable, or never will be.
-func (b *Broker) Wait(t Ticket) error {
-	if t == 0 || b.store == nil {
+// Wait blocks until a ticket that End has returned is durable, ctx ends, or it never will be durable: because the disk has
+// failed, or the broker was closed. After an error nobody knows whether it is on the disk.
+func (b *Broker) Wait(ctx context.Context, t Ticket) error {
+	if t <= b.Durable() {
 		return nil
 	}
-	if err := b.store.Wait(t); err != nil {
-		return &Error{Kind: Internal, Text: "what was asked for is not on the disk: " + err.Error()}
+	w := &wait{ticket: t, over: make(chan struct{})}
+	b.Await(w)
+	if t > b.Durable() {
+		select {
+		case <-w.over:
+		case <-b.hopeless:
+		case <-ctx.Done():
+		}
 	}
-	return nil
+	b.Forget(w)
+	switch err := b.failure.Load(); {
+	case t <= b.Durable():
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil:
+		return &Error{Kind: Internal, Text: "what was asked for is not on the disk: " + (*err).Error()}
+	}
+	return ErrClosed
+}
+
+// wait is a call of Wait.
+type wait struct {
+	ticket Ticket
+	over   chan struct{}
+}
+
+func (w *wait) Committed(durable Ticket) (more bool) {
+	if durable < w.ticket {
+		return true
+	}
+	close(w.over)
+	return false
+}
+
+// giveUp ends every Wait for what is not durable.
+func (b *Broker) giveUp() { b.givingUp.Do(func() { close(b.hopeless) }) }
+
+// ending reports whether the store takes nothing more, or may not have what it was given.
+func (b *Broker) ending() bool {
+	select {
+	case <-b.hopeless:
+		return true
+	default:
+		return b.closed.Load()
+	}
+}
+
+// Abandon is for who has waited long enough for clients to go: none of them waits for the disk any more, and what is handed
+// over from now on is not kept. Close the broker next.
+func (b *Broker) Abandon() {
+	b.giveUp()
+	if b.store != nil {
+		go b.closeStore() // which ends the waiting for room, and may wait for the disk itself
+	}
 }
 
 // Await tells w of commits from now on, until it says that it does not wait any more. What became durable before may
@@ -55,8 +108,10 @@ func (b *Broker) Await(w Waiter) {
 	b.waiters.list = append(b.waiters.list, w)
 }
 
-// Forget ends an Await early. It may be told once more.
+// Forget ends an Await early. w is not told any more once it has returned; nor must w call it when it is told.
 func (b *Broker) Forget(w Waiter) {
+	b.waiters.telling.Lock()
+	defer b.waiters.telling.Unlock()
 	b.waiters.mu.Lock()
 	defer b.waiters.mu.Unlock()
 	if i := slices.Index(b.waiters.list, w); i >= 0 {
@@ -92,6 +147,7 @@ func (b *Broker) committed(durable Ticket) {
 func (b *Broker) fail(err error) {
 	b.log.Error("the disk has failed: nothing that was not confirmed is safe, and nothing more will be confirmed", "err", err)
 	b.failure.Store(&err)
+	b.giveUp()
 	if b.failed != nil {
 		b.failed()
 	}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"fmt"
 	"math"
 
@@ -201,7 +202,7 @@ func (b *Broker) keepUsers(changes []access.Change) error {
 			put(log, d)
 		}
 	}
-	return b.Wait(log.Commit(true))
+	return b.Wait(context.Background(), log.Commit(true))
 }
 
 // restoreUsers adds the stored users to those of the configuration, which win, and stores the latter. Seeded ones count

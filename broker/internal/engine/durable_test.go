@@ -342,7 +342,7 @@ func TestAfterAFailureOfTheDiskNothingIsPromised(t *testing.T) {
 		t.Error("the failure is not known")
 	}
 	ticket := g.persist("", "q", "x")
-	if err := d.Wait(ticket); err == nil {
+	if err := d.Wait(t.Context(), ticket); err == nil {
 		t.Error("a message is safe on a disk that has failed")
 	}
 	_, err := g.DeclareQueue(QueueSpec{Name: "other", Durable: true})

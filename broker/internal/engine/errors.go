@@ -6,7 +6,7 @@ import "fmt"
 type Kind uint8
 
 const (
-	// NotFound: no such queue, exchange or vhost.
+	// NotFound: no such queue, exchange or vhost, or the queue is down: it cannot be read.
 	NotFound Kind = iota + 1
 	// AccessRefused: the user may not, or the name is reserved.
 	AccessRefused
@@ -18,7 +18,7 @@ const (
 	NotAllowed
 	// NotImplemented: the protocol has it and this broker has not.
 	NotImplemented
-	// Internal: the disk has failed, or a queue on it is damaged.
+	// Internal: the disk has failed.
 	Internal
 )
 

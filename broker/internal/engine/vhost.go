@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"slices"
 	"sort"
 	"strings"
@@ -22,27 +23,34 @@ type VHost struct {
 	exchanges map[string]*Exchange
 	queues    map[string]*Queue
 	log       storage.Batch // what the store is to know of changes to durable things; nil until there are any
+	ticket    Ticket        // of the last change that was handed over
 }
 
-// change runs f, which changes the topology, and returns once what is durable of it is on the disk.
+// change runs f, which changes the topology, and returns once what is durable of the topology is on the disk: also what f
+// has found there, which may be another's change of a moment ago.
 func (v *VHost) change(f func() error) error {
 	t, err := v.amend(f)
-	if e := v.broker.Wait(t); err == nil {
-		err = e
+	if err != nil {
+		return err
 	}
-	return err
+	return v.broker.Wait(context.Background(), t)
 }
 
 // amend runs f, which changes the topology, and hands over what is durable of it: whoever sees the change afterwards, and
-// publishes because of it, comes behind it in the store. It returns the ticket.
+// publishes because of it, comes behind it in the store. It returns the ticket of all changes so far.
 func (v *VHost) amend(f func() error) (Ticket, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	err := f()
-	if v.log == nil || v.log.Empty() {
-		return 0, err
+	v.handOver()
+	return v.ticket, err
+}
+
+// handOver gives the store what it is to know. lock: vhost
+func (v *VHost) handOver() {
+	if v.log != nil && !v.log.Empty() {
+		v.ticket = v.log.Commit(true)
 	}
-	return v.log.Commit(true), err
 }
 
 // ExchangeSpec is what an exchange is declared with.

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"math"
+	"slices"
 
 	"github.com/warrenmq/warren/broker/internal/message"
 	"github.com/warrenmq/warren/broker/internal/queue"
@@ -19,15 +20,20 @@ import (
 // bounds are how large windows are, in bytes of records.
 type bounds struct {
 	most  int64 // a window while there is memory
-	least int64 // a window when all together are above their share
+	least int64 // a window when all together are above their share; above twice the share nothing enters one
 	out   int64 // what of one queue is with consumers
-	fill  int   // what is read at a time
+	fill  int64 // what is read at a time, while there is memory
 	share int64 // what all windows may take together
 }
 
-// usual are the bounds where memory is limited to so many bytes; 0 is no limit.
+// usual are the bounds where memory is limited to so many bytes; 0 is no limit. Publishers are held for memory only when
+// windows give way no more.
 func usual(memory int64) bounds {
-	return bounds{most: 4 << 20, least: 64 << 10, out: 1 << 20, fill: 512 << 10, share: max(memory/8, 32<<20)}
+	b := bounds{most: 4 << 20, least: 64 << 10, out: 1 << 20, fill: 512 << 10, share: max(memory/8, 32<<20)}
+	if memory > 0 {
+		b.share = min(b.share, memory/3)
+	}
+	return b
 }
 
 // uncommitted is a batch that has given records of a queue to the store.
@@ -56,14 +62,15 @@ func (q *Queue) full() bool {
 	if br.store == nil {
 		return false
 	}
-	if q.core.Deep() > 0 {
+	stored, share := br.stored.Load(), br.window.share
+	if q.core.Deep() > 0 || stored > 2*share {
 		return true
 	}
 	if q.resident < br.window.least {
 		return false
 	}
 	_, window := q.core.Window()
-	if br.stored.Load() > br.window.share {
+	if stored > share {
 		return window >= br.window.least
 	}
 	return window >= br.window.most
@@ -101,6 +108,13 @@ func (q *Queue) uncommit(b *Batch, seq uint64) {
 	b.pending = append(b.pending, q)
 }
 
+// awaits reports whether a batch that is not committed has something of the queue.
+func (q *Queue) awaits(b *Batch) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return slices.ContainsFunc(q.uncommitted, func(u uncommitted) bool { return u.batch == b })
+}
+
 // readable is the number below which the store shows everything. lock: queue
 func (q *Queue) readable() uint64 {
 	limit := uint64(math.MaxUint64)
@@ -133,8 +147,12 @@ func (q *Queue) load(b *Batch) bool {
 	if ready, _ := q.core.Window(); ready > 0 || q.core.Deep() == 0 || q.down != nil {
 		return false
 	}
-	limit := q.readable()
-	read, blind := 0, false
+	br := q.vhost.broker
+	limit, most := q.readable(), br.window.fill
+	if br.stored.Load() > br.window.share {
+		most = min(most, br.window.least)
+	}
+	read, blind := int64(0), false
 	err := q.stream.Read(q.core.Edge(), func(r *storage.Record) bool {
 		if r.Seq >= limit {
 			blind = true
@@ -148,14 +166,14 @@ func (q *Queue) load(b *Batch) bool {
 		q.view.Expires = r.Deadline
 		n := q.view.Size()
 		q.view.Put(q.core.Load(r.Seq, n, r.Deliveries))
-		read += n
-		return read < q.vhost.broker.window.fill
+		read += int64(n)
+		return read < most
 	})
 	switch {
 	case err != nil && read == 0:
 		q.fall(b, err)
-	case err == nil && read < q.vhost.broker.window.fill && !blind && limit == math.MaxUint64 && q.core.Deep() > 0:
-		q.vhost.broker.log.Error("messages are not in the store any more", "queue", q.spec.Name, "vhost", q.vhost.name,
+	case err == nil && read < most && !blind && limit == math.MaxUint64 && q.core.Deep() > 0 && !br.ending():
+		br.log.Error("messages are not in the store any more", "queue", q.spec.Name, "vhost", q.vhost.name,
 			"messages", q.core.Deep())
 		q.core.Lost(q.core.Deep())
 	}
@@ -191,15 +209,19 @@ func (q *Queue) warm(b *Batch, e queue.Entry) bool {
 }
 
 // fall takes a queue out of service: it cannot be read on. Its consumers are told, and nothing in it is touched, so that
-// it can be repaired. lock: queue
+// it can be repaired. It says nothing about the queue that it cannot be read when the broker ends. lock: queue
 func (q *Queue) fall(b *Batch, err error) {
-	q.down = refuse(Internal, "%s is down: %s; stop the broker and run: warren fsck", q.vhost.queueText(q.spec.Name), err)
+	if q.vhost.broker.ending() {
+		return
+	}
+	q.down = refuse(NotFound, "%s is down: %s; stop the broker and run: warren fsck", q.vhost.queueText(q.spec.Name), err)
 	q.vhost.broker.log.Error("a queue cannot be read and is out of service: stop the broker and run warren fsck",
 		"queue", q.spec.Name, "vhost", q.vhost.name, "err", err)
 	q.orphan(b)
 }
 
-// shrink makes room in memory: what waits goes to the store, all but the first few messages. lock: queue
+// shrink makes room in memory: what waits is left to the store. What the store does not have yet it gets first; then the next
+// call makes the room. lock: queue
 func (q *Queue) shrink(b *Batch) {
 	if ready, _ := q.core.Window(); q.vhost.broker.store == nil || ready == 0 || len(q.uncommitted) > 0 {
 		return

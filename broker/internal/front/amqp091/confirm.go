@@ -1,6 +1,7 @@
 package amqp091
 
 import (
+	"context"
 	"sync"
 	"sync/atomic"
 
@@ -139,7 +140,7 @@ func (s *session) settleConfirms() {
 	c.mu.Lock()
 	last, waiting := c.last, len(c.owed) > 0
 	c.mu.Unlock()
-	if waiting && s.front.broker.Wait(last) == nil {
+	if waiting && s.front.broker.Wait(context.Background(), last) == nil {
 		s.confirmUpTo(s.front.broker.Durable())
 	}
 }
@@ -150,7 +151,7 @@ func (s *session) secure() error {
 	s.flushSettled()
 	t := s.batch.End()
 	s.confirm(t)
-	return s.front.broker.Wait(t)
+	return s.front.broker.Wait(context.Background(), t)
 }
 
 // hush says that nothing may be sent on a channel any more.
