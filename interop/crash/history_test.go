@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// A moment is a place in the order of what the clients did and saw. 0 is before everything.
+// A moment is a place in the order of the acknowledgements that clients have sent. 0 is before everything.
 type moment uint64
 
 // id names a message by who has published it, and as which.
@@ -22,8 +22,8 @@ type message struct {
 	id
 	copies     []*copied
 	persistent bool
-	life       int // of the broker
-	at         moment
+	life       int       // of the broker
+	at         time.Time // when it was published
 	confirmed  time.Time
 	refused    bool
 	tx         *transaction
@@ -36,8 +36,8 @@ type message struct {
 type copied struct {
 	m       *message
 	queue   *queue
-	seen    moment // last; 0 is never
-	seenIn  int    // the life
+	seen    time.Time // last; zero is never
+	seenIn  int       // the life
 	holder  *session
 	acked   moment // 0 is not, or not any more: it came back
 	ackedIn int
@@ -55,7 +55,7 @@ type transaction struct {
 	life      int
 	messages  []*message
 	acks      []ack
-	asked     moment // when the commit was sent; 0 is not at all
+	asked     time.Time // when the commit was sent; zero is not at all
 	committed time.Time
 	survived  bool
 }
@@ -87,7 +87,7 @@ type event struct {
 type life struct {
 	end   time.Time
 	clean bool
-	fence moment // whatever came before is durable: something that was published later was confirmed
+	fence time.Time // something that was published then was confirmed: whatever the store was told before is durable
 }
 
 // A promise is what docs/durability.md says.
@@ -106,7 +106,7 @@ type history struct {
 	mu         sync.Mutex // guards what follows, and all that it leads to
 	now        moment
 	lives      []life // the one that has not ended is not among them
-	fence      moment
+	fence      time.Time
 	sessions   int
 	ending     bool // the broker says goodbye to one client after the other
 	queues     map[string]*queue
@@ -211,7 +211,7 @@ func (h *history) publish(publisher int, persistent bool, tx *transaction, queue
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.numbers[publisher]++
-	m := &message{id: id{publisher, h.numbers[publisher]}, persistent: persistent, life: h.life(), at: h.tick(), tx: tx}
+	m := &message{id: id{publisher, h.numbers[publisher]}, persistent: persistent, life: h.life(), at: time.Now(), tx: tx}
 	for _, name := range queues {
 		q := h.queues[name]
 		c := &copied{m: m, queue: q}
@@ -240,10 +240,20 @@ func (h *history) answered(m *message, positive bool) {
 	h.tell(m, "confirmed")
 	h.count.confirmed++
 	if m.persistent {
-		h.fence = max(h.fence, m.at)
+		h.advance(m.at)
 		h.cover(m.covers, m.confirmed)
 	}
 }
+
+// advance moves the fence. mu is held.
+func (h *history) advance(to time.Time) {
+	if to.After(h.fence) {
+		h.fence = to
+	}
+}
+
+// markedWithin is how long after a delivery the store has been told of it, whatever else the machine does.
+const markedWithin = 250 * time.Millisecond
 
 // cover notes that acknowledgements are durable. mu is held.
 func (h *history) cover(acks []ack, at time.Time) {
@@ -327,10 +337,10 @@ func (h *history) deliver(s *session, queue string, body []byte, messageID strin
 		h.violate(m, "from %s it came with the message id %q", queue, messageID)
 	}
 	h.lawful(s, c, redelivered)
-	if c.seen != 0 {
+	if !c.seen.IsZero() {
 		h.count.again++
 	}
-	c.seen, c.seenIn, c.holder = h.tick(), h.life(), s
+	c.seen, c.seenIn, c.holder = time.Now(), h.life(), s
 	c.acked, c.safe, c.proven = 0, time.Time{}, false
 	if h.life() > m.life {
 		h.survive(m)
@@ -354,10 +364,10 @@ func (h *history) lawful(s *session, c *copied, redelivered bool) {
 	if !m.persistent && m.life < h.life() {
 		h.violate(m, "from %s came a transient message of an earlier life", q.name)
 	}
-	if m.tx != nil && m.tx.asked == 0 {
+	if m.tx != nil && m.tx.asked.IsZero() {
 		h.violate(m, "from %s came a message of a transaction that was not committed", q.name)
 	}
-	if c.seen == 0 {
+	if c.seen.IsZero() {
 		if last := q.last[m.publisher]; m.number <= last && !q.crowded {
 			h.violate(m, "from %s it came for the first time, after message %d of the same publisher", q.name, last)
 		}
@@ -375,7 +385,7 @@ func (h *history) lawful(s *session, c *copied, redelivered bool) {
 	marked := c.seenIn == h.life()
 	if !marked {
 		before := h.lives[c.seenIn]
-		marked = before.clean || h.promise.window == 0 && c.seen < before.fence
+		marked = before.clean || h.promise.window == 0 && c.seen.Add(markedWithin).Before(before.fence)
 	}
 	h.count.unmarked++
 	if marked {
@@ -444,7 +454,7 @@ func (h *history) begin() *transaction {
 func (h *history) commit(tx *transaction, copies []*copied) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	tx.asked = h.tick()
+	tx.asked = time.Now()
 	tx.acks = h.settle(copies)
 	for _, m := range tx.messages {
 		h.tell(m, "its commit is sent")
@@ -459,7 +469,7 @@ func (h *history) commitOk(tx *transaction) {
 	for _, m := range tx.messages {
 		h.tell(m, "its commit was answered")
 	}
-	h.fence = max(h.fence, tx.asked)
+	h.advance(tx.asked)
 	h.cover(tx.acks, tx.committed)
 	h.count.committed++
 }
@@ -506,5 +516,5 @@ func (h *history) quiet() {
 			}
 		}
 	}
-	h.fence = h.tick()
+	h.advance(now)
 }

@@ -17,7 +17,7 @@ func (h *history) required(m *message) bool {
 func (h *history) possible(c *copied) bool {
 	m := c.m
 	switch {
-	case !m.persistent, m.tx != nil && m.tx.asked == 0:
+	case !m.persistent, m.tx != nil && m.tx.asked.IsZero():
 		return false
 	case c.acked != 0 && (c.proven || h.safely(c.safe, c.ackedIn)):
 		return false
@@ -95,7 +95,7 @@ func (h *history) noHoles(copies []*copied) {
 	for i := len(copies) - 1; i >= 0; i-- {
 		c := copies[i]
 		m := c.m
-		if !m.persistent || m.refused || m.tx != nil && m.tx.asked == 0 {
+		if !m.persistent || m.refused || m.tx != nil && m.tx.asked.IsZero() {
 			continue
 		}
 		switch {
