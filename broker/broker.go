@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -353,11 +354,12 @@ func (b *Broker) end(ctx context.Context) {
 		return
 	case <-ctx.Done():
 	}
+	patience := cmp.Or(b.config.patience, diskPatience)
 	for range 2 { // a client that is cut off may wait for the disk, and then the engine may
 		select {
 		case b.failure = <-gone:
 			return
-		case <-time.After(diskPatience):
+		case <-time.After(patience):
 			b.engine.Abandon()
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/warrenmq/warren/broker/internal/access"
 	"github.com/warrenmq/warren/broker/internal/engine"
+	"github.com/warrenmq/warren/broker/internal/storage/vfs"
 )
 
 // Config is what a broker is opened with. The zero value is a private broker in memory that listens nowhere.
@@ -40,6 +41,9 @@ type Config struct {
 	Clock Clock
 	// Trace is told of every message that passes. Nil is nobody.
 	Trace *Trace
+
+	fs       vfs.FS        // where Dir lies; nil is the system's. Tests have others
+	patience time.Duration // with a disk that does not answer, at the end; 0 is diskPatience. Tests have less
 }
 
 // User is somebody who may log in.

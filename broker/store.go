@@ -75,8 +75,11 @@ func (c *Config) opener(log *slog.Logger) func(storage.Events) (storage.Store, e
 		return nil
 	}
 	o := disk.Options{
-		FS: diskFS(), Dir: c.Dir, Sync: storage.Sync(c.Store.Sync), Interval: c.Store.SyncInterval,
+		FS: c.fs, Dir: c.Dir, Sync: storage.Sync(c.Store.Sync), Interval: c.Store.SyncInterval,
 		JournalSize: c.Store.JournalFile, Logger: log,
+	}
+	if o.FS == nil {
+		o.FS = diskFS()
 	}
 	if o.Interval == 0 {
 		o.Interval = defaultSyncInterval
