@@ -142,16 +142,21 @@ func (q *Queue) committed(b *Batch) {
 	}
 }
 
+// room is how many bytes are read from the store at a time.
+func (q *Queue) room() int64 {
+	br := q.vhost.broker
+	if br.stored.Load() > br.window.share {
+		return min(br.window.fill, br.window.least)
+	}
+	return br.window.fill
+}
+
 // load fills the empty window from the store. It reports whether there is anything in it now. lock: queue
 func (q *Queue) load(b *Batch) bool {
 	if ready, _ := q.core.Window(); ready > 0 || q.core.Deep() == 0 || q.down != nil {
 		return false
 	}
-	br := q.vhost.broker
-	limit, most := q.readable(), br.window.fill
-	if br.stored.Load() > br.window.share {
-		most = min(most, br.window.least)
-	}
+	limit, most := q.readable(), q.room()
 	read, blind := int64(0), false
 	err := q.stream.Read(q.core.Edge(), func(r *storage.Record) bool {
 		if r.Seq >= limit {
@@ -172,40 +177,51 @@ func (q *Queue) load(b *Batch) bool {
 	switch {
 	case err != nil && read == 0:
 		q.fall(b, err)
-	case err == nil && read < most && !blind && limit == math.MaxUint64 && q.core.Deep() > 0 && !br.ending():
-		br.log.Error("messages are not in the store any more", "queue", q.spec.Name, "vhost", q.vhost.name,
+	case err == nil && read < most && !blind && limit == math.MaxUint64 && q.core.Deep() > 0 && !q.vhost.broker.ending():
+		q.vhost.broker.log.Error("messages are not in the store any more", "queue", q.spec.Name, "vhost", q.vhost.name,
 			"messages", q.core.Deep())
 		q.core.Lost(q.core.Deep())
 	}
 	return read > 0
 }
 
-// warm reads a message that was left to the store while it was with a consumer, and has come back. It reports whether it is
-// there. lock: queue
+// fewStrange is how many records are read in vain when messages are warmed, beside two for each that was not.
+const fewStrange = 8
+
+// warm reads a message that was left to the store while it was with a consumer, and has come back, and those behind it of
+// which the same is so: usually a consumer that went has left many. It reports whether the message is there. lock: queue
 func (q *Queue) warm(b *Batch, e queue.Entry) bool {
-	if q.down != nil || e.Seq >= q.readable() {
+	limit := q.readable()
+	if q.down != nil || e.Seq >= limit {
 		return false
 	}
-	found := false
+	most := q.room()
+	found, strange, read := 0, 0, int64(0)
 	err := q.stream.Read(e.Seq, func(r *storage.Record) bool {
-		if r.Seq != e.Seq {
+		if r.Seq >= limit || found == 0 && r.Seq != e.Seq {
 			return false
+		}
+		if !q.core.Cold(r.Seq) {
+			strange++
+			return strange <= 2*found+fewStrange
 		}
 		if err := q.view.View(r.Payload); err != nil {
 			return false
 		}
 		q.view.Expires = r.Deadline
-		q.view.Put(q.core.Warm(e.Seq, q.view.Size()))
-		found = true
-		return false
+		n := q.view.Size()
+		q.view.Put(q.core.Warm(r.Seq, n))
+		found++
+		read += int64(n)
+		return read < most
 	})
-	if !found {
+	if found == 0 {
 		if err == nil {
 			err = &storage.DamageError{File: "the store", What: "a message that was with a consumer is not there any more"}
 		}
 		q.fall(b, err)
 	}
-	return found
+	return found > 0
 }
 
 // fall takes a queue out of service: it cannot be read on. Its consumers are told, and nothing in it is touched, so that

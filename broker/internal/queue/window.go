@@ -142,6 +142,13 @@ func (q *Queue) cool(e *entry) {
 	e.marks |= cold
 }
 
+// Cold reports whether a message is ready and cold: Warm may be called for it.
+func (q *Queue) Cold(seq uint64) bool {
+	var straggler entry
+	e := q.find(seq, &straggler)
+	return e.state == ready && e.is(cold)
+}
+
 // Warm makes room for the record of a message that is ready and cold, of n bytes, which the caller fills at once. From then
 // on Next and Peek return it warm. Warm panics for any other message.
 func (q *Queue) Warm(seq uint64, n int) []byte {

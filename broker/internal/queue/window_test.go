@@ -141,7 +141,7 @@ func TestQueueKeepsWhatIsOutWhileTheWindowMovesUnderIt(t *testing.T) {
 	}
 	for i, seq := range seqs {
 		e, ok := q.Peek()
-		if !ok || e.Seq != seq || e.Cold() != (i >= 2) || !e.Redelivered() {
+		if !ok || e.Seq != seq || e.Cold() != (i >= 2) || q.Cold(seq) != e.Cold() || !e.Redelivered() {
 			t.Fatalf("after it was out, message %d is %+v, %v", seq, e, ok)
 		}
 		if e.Cold() {
