@@ -20,7 +20,12 @@ import (
 // AMQP clients of all manners come and go, politely or not, and do everything to the same few queues. Nobody is told that
 // the broker is broken or the client speaks badly, and in the end the books are right.
 func TestBooksAreRightAfterAStormOfClients(t *testing.T) {
-	b := brokertest.Start(t, broker.Config{MemoryLimit: 1_000_000})
+	t.Run("memory", func(t *testing.T) { weather(t, "") })
+	t.Run("disk", func(t *testing.T) { weather(t, t.TempDir()) })
+}
+
+func weather(t *testing.T, dir string) {
+	b := brokertest.Start(t, broker.Config{Dir: dir, MemoryLimit: 1_000_000, Store: broker.StoreOptions{JournalFile: 1 << 20}})
 	visits := 30
 	if testing.Short() {
 		visits = 5
@@ -38,13 +43,23 @@ func TestBooksAreRightAfterAStormOfClients(t *testing.T) {
 	if err := b.Close(); err != nil {
 		t.Error(err)
 	}
-	if stored, waiting, out := b.Books(); stored != waiting || out != 0 {
+	if stored, waiting, out := b.Books(); stored > waiting || stored != waiting && dir == "" || out != 0 {
 		t.Errorf("%d bytes are counted, %d wait in queues; %d messages are with consumers that are gone", stored, waiting, out)
 	}
 	c := b.Counters()
 	if c.Delivered == 0 || c.Settled == 0 || c.Requeued == 0 || c.Redelivered == 0 {
 		t.Errorf("not much of a storm: %+v", c)
 	}
+	if dir == "" {
+		return
+	}
+	again := openDir(t, broker.Config{Dir: dir})
+	for _, name := range []string{"a", "c"} {
+		if _, err := again.VHost("/").QueueInfo(t.Context(), name); err == nil {
+			fetch(t, again, name)
+		}
+	}
+	must(t, again.Close())
 }
 
 // visit is one connection, from its opening to its end.
@@ -104,11 +119,15 @@ func useChannel(ctx context.Context, t *testing.T, conn *amqp.Connection, random
 	}
 	told := ch.NotifyClose(make(chan *amqp.Error, 1))
 	_ = ch.Qos(random.IntN(20), 0, random.IntN(2) == 0)
-	if random.IntN(3) == 0 {
+	tx := false
+	switch random.IntN(6) {
+	case 0, 1:
 		_ = ch.Confirm(false)
+	case 2:
+		tx = ch.Tx() == nil
 	}
 	for _, n := range names {
-		if _, err := ch.QueueDeclare(n, false, n == "c", false, false, nil); !fine(err) {
+		if _, err := ch.QueueDeclare(n, n != "b", n == "c", false, false, nil); !fine(err) {
 			return
 		}
 		if !fine(ch.QueueBind(n, "k", "amq.topic", false, nil)) {
@@ -155,6 +174,10 @@ func useChannel(ctx context.Context, t *testing.T, conn *amqp.Connection, random
 			_, _, err = ch.Get(name(), true)
 		case 4:
 			_, err = ch.QueueDeclare("", false, true, true, false, nil)
+		case 6:
+			if tx {
+				err = ch.TxCommit()
+			}
 		default:
 			x, key := "amq.topic", "k"
 			if n%2 == 0 {
@@ -164,7 +187,9 @@ func useChannel(ctx context.Context, t *testing.T, conn *amqp.Connection, random
 			if n == 5 {
 				size = 50_000
 			}
-			err = ch.PublishWithContext(ctx, x, key, n%3 == 0, false, amqp.Publishing{Body: make([]byte, size), Headers: amqp.Table{"n": fmt.Sprint(n)}})
+			err = ch.PublishWithContext(ctx, x, key, n%3 == 0, false, amqp.Publishing{
+				Body: make([]byte, size), Headers: amqp.Table{"n": fmt.Sprint(n)}, DeliveryMode: uint8(1 + random.IntN(2)),
+			})
 		}
 		if !fine(err) {
 			break

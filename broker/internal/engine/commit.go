@@ -48,6 +48,7 @@ func (b *Broker) Wait(ctx context.Context, t Ticket) error {
 	if t > b.Durable() {
 		select {
 		case <-w.over:
+			return nil
 		case <-b.hopeless:
 		case <-ctx.Done():
 		}
