@@ -19,6 +19,9 @@ type pulse struct {
 	silent   int           // looks in a row at which nothing had come
 }
 
+// noCount is a number of bytes that nobody writes: at the next look something has been written.
+const noCount = ^uint64(0)
+
 var errSilent = errors.New("missed heartbeats from the client")
 
 // check does what is due and returns when it wants to be called next.
@@ -28,14 +31,19 @@ func (p *pulse) check(s *session, now time.Time) (time.Time, error) {
 	}
 	if p.sendAt.IsZero() {
 		p.sendAt, p.hearAt = now.Add(p.interval/2), now.Add(p.interval)
-		p.written, p.read = s.conn.BytesWritten(), s.conn.BytesRead()
+		p.written, p.read = noCount, s.conn.BytesRead() // the answers of the handshake are on their way, and count as written
 	}
 	if !now.Before(p.sendAt) {
-		if s.conn.BytesWritten() == p.written {
-			s.out.End(wire.AppendHeartbeat(s.out.Begin()))
+		if written := s.conn.BytesWritten(); written != p.written {
+			p.written = written
+		} else {
+			b := s.out.Begin()
+			pending := len(b)
+			b = wire.AppendHeartbeat(b)
+			p.written += uint64(len(b) - pending) // it may be on its way for a while, and is no sign of anything else
+			s.out.End(b)
 			s.out.Flush()
 		}
-		p.written = s.conn.BytesWritten()
 		p.sendAt = now.Add(p.interval / 2)
 	}
 	if !now.Before(p.hearAt) {
