@@ -85,6 +85,7 @@ func (st *Store) look() {
 	}
 	st.pressure.free.Store(free)
 	waiting := st.waiting()
+	low := false
 	st.pressure.set(func(p *pressure) {
 		if p.low {
 			// A little more than there must be, so that it does not come and go.
@@ -97,7 +98,9 @@ func (st *Store) look() {
 		} else {
 			p.behind = waiting > behindAbove
 		}
+		low = p.low
 	})
+	st.journal.Lean(low) // what it keeps for speed is room, too
 }
 
 // waiting returns how many files of the journal wait to be copied.

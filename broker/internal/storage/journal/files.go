@@ -222,11 +222,27 @@ func (j *Journal) wanted(length int64) bool {
 func (j *Journal) keep(sp spare) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if len(j.spares) >= maxSpares {
+	if j.lean || len(j.spares) >= maxSpares {
 		return false
 	}
 	j.spares = append(j.spares, sp)
 	return true
+}
+
+// Lean says whether the disk is short of room. While it is, the journal keeps no spare files: those that it has are removed.
+func (j *Journal) Lean(lean bool) {
+	j.mu.Lock()
+	j.lean = lean
+	var spares []spare
+	if lean {
+		spares, j.spares = j.spares, nil
+	}
+	j.mu.Unlock()
+	for _, sp := range spares {
+		if err := j.c.FS.Remove(filepath.Join(j.c.Dir, sp.name)); err != nil {
+			j.log.Warn("a spare file of the journal cannot be removed", slog.String("name", sp.name), slog.Any("err", err))
+		}
+	}
 }
 
 // findSpares takes those that an earlier journal left, and removes what is left of making others.

@@ -119,6 +119,7 @@ type Journal struct {
 	tailEnd   int64    // where in it
 	files     []*file  // what Files returns
 	spares    []spare  // at most maxSpares
+	lean      bool     // none are kept
 	waiters   []waiter // those of Wait, in no order
 	blocked   int      // calls of Append that wait for room
 	asleep    bool     // the committer waits for wake

@@ -727,3 +727,49 @@ func readAll(t testing.TB, fs vfs.FS, name string) []byte {
 	}
 	return b
 }
+
+func TestNoSpareIsKeptWhileTheDiskIsShortOfRoom(t *testing.T) {
+	mem := vfs.NewMemory()
+	o := start(t, mem, manual(1000))
+	spares := func() (n int) {
+		t.Helper()
+		names, err := mem.List(o.c.Dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range names {
+			if strings.HasSuffix(name, spareSuffix) {
+				n++
+			}
+		}
+		return n
+	}
+	cycle := func() {
+		t.Helper()
+		number := o.append(900, true).at.File
+		o.commit()
+		if err := o.j.Seal(); err != nil {
+			t.Fatal(err)
+		}
+		if err := o.j.Recycle(number); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cycle()
+	if n := spares(); n != 1 {
+		t.Fatalf("%d spares", n)
+	}
+	o.j.Lean(true)
+	if n := spares(); n != 0 {
+		t.Errorf("%d spares on a disk that is short of room", n)
+	}
+	cycle()
+	if n := spares(); n != 0 {
+		t.Errorf("%d spares were kept on a disk that is short of room", n)
+	}
+	o.j.Lean(false)
+	cycle()
+	if n := spares(); n != 1 {
+		t.Errorf("%d spares when there is room again", n)
+	}
+}
