@@ -164,6 +164,29 @@ func TestAClosedBrokerSetsNoAlarm(t *testing.T) {
 	}
 }
 
+func TestWhatIsBehindAFetchedMessageExpires(t *testing.T) {
+	_, g, clock := timed(t)
+	q := g.declare(QueueSpec{Name: "q"})
+	for range 2 {
+		g.publish("", "q", "for ever")
+		g.mortal("q", "for a while", "100")
+		g.mortal("q", "longer", "200")
+	}
+	clock.advance(150 * time.Millisecond)
+	q.expectReady(t, 6)
+	fetch := func() {
+		_, err := g.Get(g.batch, "q", true, func(*Delivery, int) {})
+		g.must(err)
+		g.batch.End()
+	}
+	fetch()
+	q.expectReady(t, 4) // one is over its time, and the alarm is set for the next
+	clock.advance(50 * time.Millisecond)
+	q.expectReady(t, 3)
+	fetch()
+	q.expectReady(t, 0)
+}
+
 func TestWhatAFetchFindsExpiredIsNotCountedAsStored(t *testing.T) {
 	h, g, clock := timed(t)
 	g.declare(QueueSpec{Name: "q"})

@@ -264,6 +264,9 @@ func (q *Queue) get(b *Batch, noAck bool, take func(d *Delivery, remaining int))
 		q.told(b, e, noAck)
 	}
 	q.core.Taken(e, noAck)
+	if q.mortal { // what is behind it may have expired
+		q.reap(b)
+	}
 	q.account(b)
 	return true, nil
 }

@@ -26,6 +26,7 @@ type world struct {
 	broker  *Broker
 	users   *access.Users
 	clock   *handClock
+	aged    bool // time has passed since the start
 	store   *watched
 	failed  int // how often the broker was told that the disk has failed
 	workers []*worker
@@ -61,7 +62,9 @@ const never = math.MaxInt
 // pen gathers where it is to be noted which unit a batch has become.
 type pen struct {
 	notes []*int
-	owes  bool // a publisher waits for it
+	owes  bool   // a publisher waits for it
+	units int    // that the batch has become so far
+	due   Ticket // of the last for which a publisher waits
 }
 
 // note says that what happened is known to the disk with the unit that the acting batch becomes.
@@ -136,7 +139,6 @@ type worker struct {
 	client   *Client
 	batch    *Batch
 	pen      pen
-	early    bool // a fetch has handed over what the batch had
 	drinkers []*drinker
 }
 
@@ -212,6 +214,7 @@ func (w *world) open() error {
 	}
 	store.handed, store.lazy = w.handed, rapid.IntRange(0, 3).Draw(w.T, "lazy") == 0
 	w.broker, w.users, w.clock, w.store, w.failed = b, users, clock, store, 0
+	w.aged = false
 	w.workers, w.topo, w.other = nil, pen{}, pen{}
 	w.acting = &w.other
 	for range 3 {
@@ -238,6 +241,9 @@ func (w *world) handed(log storage.Batch, unit int) {
 		if g.batch.log == log {
 			p = &g.pen
 		}
+	}
+	if p.units++; p.owes {
+		p.owes, p.due = false, w.store.last()
 	}
 	for _, n := range p.notes {
 		*n = unit
@@ -292,19 +298,17 @@ func (w *world) end(g *worker) {
 	if owed {
 		g.batch.Owe()
 	}
-	before, published, early := len(w.store.units), g.pen.owes, g.early
 	ticket := g.batch.End()
-	g.pen.owes, g.early = false, false
-	units := w.store.units[before:]
-	switch {
+	switch p := &g.pen; {
 	case w.machine.hurt():
-	case ticket == 0 && published:
-		w.Fatalf("a publisher waits for nothing though it has published something durable")
-	case ticket == 0 && owed && len(units) > 0:
-		w.Fatalf("a transaction waits for nothing though there is something to keep")
-	case ticket != 0 && !early && (len(units) == 0 || ticket < units[0]):
-		w.Fatalf("the ticket is %d, but what was handed over became %d", ticket, units)
+	case p.owes:
+		w.Fatal("what a publisher waits for was not handed over")
+	case ticket < p.due:
+		w.Fatalf("a publisher waits for %d, and his messages are part of %d", ticket, p.due)
+	case ticket == 0 && owed && p.units > 0:
+		w.Fatal("a transaction waits for nothing though there is something to keep")
 	}
+	g.pen = pen{notes: g.pen.notes}
 }
 
 func (w *world) endAll() {
@@ -512,22 +516,20 @@ func (w *world) get() {
 		return
 	}
 	noAck := rapid.IntRange(0, 3).Draw(w.T, "noAck") == 0
-	before := len(w.store.units)
-	defer func() { g.early = g.early || len(w.store.units) > before }()
 	for range rapid.SampledFrom([]int{1, 3, 8, 20}).Draw(w.T, "n") {
 		ok, err := g.client.Get(g.batch, l.name(), noAck, func(d *Delivery, _ int) { w.delivered(l, d, noAck) })
 		if err != nil && !w.machine.hurt() {
 			w.Fatalf("%s: %v", l.name(), err)
 		}
 		if !ok {
-			w.nothing(l)
+			w.nothing(g, l)
 			return
 		}
 	}
 }
 
-// nothing says that a queue had nothing to give: then there is nothing, or it lies in a batch that is still open.
-func (w *world) nothing(l *line) {
+// nothing says that a queue had nothing to give: then there is nothing, or it lies in the open batch of somebody else.
+func (w *world) nothing(g *worker, l *line) {
 	if w.machine.hurt() {
 		return
 	}
@@ -535,8 +537,8 @@ func (w *world) nothing(l *line) {
 		if c.expired(w.now()) {
 			continue
 		}
-		for _, g := range w.workers {
-			if !g.batch.empty() {
+		for _, other := range w.workers {
+			if other != g && !other.batch.empty() {
 				return
 			}
 		}
@@ -651,6 +653,7 @@ func (w *world) leave() {
 func (w *world) advance() {
 	w.endAll() // a batch's time is that of its beginning, and they are short
 	w.acting = &w.other
+	w.aged = true
 	w.clock.advance(time.Duration(rapid.IntRange(1, 700).Draw(w.T, "ms")) * time.Millisecond)
 }
 
@@ -682,14 +685,16 @@ func (w *world) quiet() {
 				w.Fatalf("%s is empty, and the store has %d records of it", l.name(), i.Records)
 			}
 		}
-		ready, out, expired := 0, 0, 0
+		ready, out, expired, late := 0, 0, 0, 0
 		for _, c := range l.copies {
 			switch {
 			case c.done:
 			case c.out != 0:
 				out++
 			case c.expired(w.now()):
-				expired++
+				if expired++; ready == 0 && w.aged {
+					late++
+				}
 			default:
 				ready++
 			}
@@ -698,8 +703,9 @@ func (w *world) quiet() {
 			continue
 		}
 		i := q.Info()
-		if i.Unacked != out || i.Ready < ready || i.Ready > ready+expired {
-			w.Fatalf("%s says %d ready and %d out; there are %d, %d that expire, and %d", l.name(), i.Ready, i.Unacked, ready, expired, out)
+		if i.Unacked != out || i.Ready < ready || i.Ready > ready+expired-late {
+			w.Fatalf("%s says %d ready and %d out; there are %d, %d that have expired, %d of them at the head, and %d",
+				l.name(), i.Ready, i.Unacked, ready, expired, late, out)
 		}
 		for _, g := range w.workers {
 			for _, d := range g.drinkers {
