@@ -250,10 +250,12 @@ func (c *crowd) join(number int) *visitor {
 
 // end ends the visitor's batch, and waits in one of two ways for what it was told, or not at all.
 func (v *visitor) end() {
+	p := promise{published: v.published}
 	if len(v.settled) > 0 && v.random.IntN(2) == 0 {
-		v.batch.Owe()
+		v.batch.Owe() // otherwise the ticket says nothing about what was settled
+		p.settled = v.settled
 	}
-	p := promise{v.batch.End(), v.published, v.settled}
+	p.ticket = v.batch.End()
 	v.published, v.settled = nil, nil
 	if p.ticket == 0 {
 		return

@@ -297,6 +297,9 @@ func (w *world) adopt(s sight, from map[string]*line) {
 			}
 			l.copies = append(l.copies, c)
 		}
+		if len(out) == 0 {
+			continue // nobody touches the queue
+		}
 		if n := w.broker.VHost("/").Queue(k.Name).Settle(g.batch, out, queue.Requeue); n != len(out) {
 			w.Fatalf("%d of %d came back", n, len(out))
 		}
